@@ -1,0 +1,64 @@
+"""linclass: the classifiers that every deep-learning course begins with, trained, checked, watched, drawn.
+
+Layers: a module imports only from lines above its own (`tests/test_layers.py` reads this list).
+
+    errors.py       the few exception classes, each with its exit code
+    rng.py          every random stream is named by its purpose
+    files.py        durable write, lock, size-capped reading
+    npz.py          reading and writing .npz without trust
+    blas.py         threads, and what this machine's arithmetic is
+    settings.py     Experiment: what an experiment is; the command line's options come from it
+    listener.py     what a run tells while it goes
+    params.py       Params: named views (K, ...) into one flat buffer
+    history.py      History: one row an epoch, the only place metrics go
+    schedules.py    step -> learning rate
+    metrics.py      scores -> numbers, and how sure they are
+    kernels.py      in-place forward/backward pairs
+    datasets/       Dataset, readers, fetch, split, scale, batches, the bundled sample
+    optim.py        optimisers: constants and (init, update)
+    losses.py       value and d(loss)/d(scores), in place
+    models/         the protocol, the linear classifier
+    gradcheck.py    numerical against analytic gradients
+    optimum.py      L-BFGS on the same loss_and_grads: the true minimum, and the gap to it
+    plots.py        arrays -> Figure (the only file that imports matplotlib)
+    gallery.py      which pictures a run has, and what they say
+    training.py     TrainState, Callback, Trainer
+    callbacks.py    overfit monitor, best keeper, snapshots, recorder, progress
+    checkpoint.py   TrainState <-> named arrays in files
+    runs.py         the run directory: claim, resume, load_run
+    experiment.py   settings -> a trained run
+    checks.py       the gradient check and the optimum of an experiment
+    options.py      command-line options from Experiment
+    console.py      progress, tables, errors as exit codes
+    assignment.py   a published experiment that runs again with one command
+    cli.py          the command line
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["Experiment", "Run", "load_run", "resume", "run"]
+
+if TYPE_CHECKING:
+    from linclass.experiment import resume, run
+    from linclass.runs import Run, load_run
+    from linclass.settings import Experiment
+
+_HOMES = {
+    "Experiment": "settings",
+    "Run": "runs",
+    "load_run": "runs",
+    "resume": "experiment",
+    "run": "experiment",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The public names, imported when first asked for: `linclass --help` needs none of them."""
+    if name in _HOMES:
+        import importlib
+
+        return getattr(importlib.import_module(f"linclass.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'linclass' has no attribute {name!r}")

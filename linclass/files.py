@@ -1,0 +1,168 @@
+"""Files that are whole or absent: durable write, append, lock, size-capped reading.
+
+Every call to the operating system goes through one small object, `SYSTEM`, so that a test can put a
+full disk or a power failure in its place.
+
+A durable write is: temporary file in the same directory, flush, fsync, replace, fsync of the directory.
+At every moment the path holds the old bytes or the new ones, never a part.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from linclass.errors import DataError, RunTakenError, StorageError
+
+TEMPORARY_SUFFIX = ".partial"
+
+
+class System:
+    """The operating system's calls that can fail; replaced in tests."""
+
+    def open(self, path: Path, mode: str) -> IO[bytes]:
+        return open(path, mode)  # noqa: PTH123
+
+    def write(self, file: IO[bytes], data: bytes | memoryview) -> None:
+        file.write(data)
+
+    def fsync(self, file: IO[bytes]) -> None:
+        file.flush()
+        os.fsync(file.fileno())
+
+    def replace(self, source: Path, target: Path) -> None:
+        source.replace(target)
+
+    def fsync_directory(self, path: Path) -> None:
+        if os.name == "nt":  # Windows has no handle on a directory to sync
+            return
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+SYSTEM = System()
+
+
+def storage_error(path: Path, error: OSError, size: int | None = None) -> StorageError:
+    """The OSError as one line: which file, why, how much space it needed, what to do."""
+    need = "" if size is None else f" ({size:,} bytes)"
+    return StorageError(
+        f"cannot write {path}{need}: {error.strerror or error}; "
+        "free some space or give a writable place with --out / --data-dir"
+    )
+
+
+def make_directory(path: Path) -> None:
+    """Create `path` and its parents; StorageError where that is not possible."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def write_durably(path: Path, data: bytes | memoryview) -> None:
+    """Replace the contents of `path` by `data`, all or nothing. Raises StorageError."""
+    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
+    try:
+        with SYSTEM.open(temporary, "wb") as file:
+            SYSTEM.write(file, data)
+            SYSTEM.fsync(file)
+        SYSTEM.replace(temporary, path)
+        SYSTEM.fsync_directory(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise storage_error(path, error, len(data)) from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, durably; non-finite numbers are refused."""
+    write_durably(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def append_durably(path: Path, data: bytes) -> None:
+    """Append `data` and fsync. A crash can leave a part of it: the reader must know the good length."""
+    try:
+        with SYSTEM.open(path, "ab") as file:
+            SYSTEM.write(file, data)
+            SYSTEM.fsync(file)
+    except OSError as error:
+        raise storage_error(path, error, len(data)) from error
+
+
+def truncate(path: Path, size: int) -> None:
+    """Cut `path` back to its first `size` bytes. Raises StorageError."""
+    try:
+        with SYSTEM.open(path, "r+b") as file:
+            file.truncate(size)
+            SYSTEM.fsync(file)
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def read_capped(path: Path, limit: int) -> bytes:
+    """All bytes of a regular file of at most `limit` bytes. Raises DataError otherwise."""
+    try:
+        if not path.is_file():
+            problem = "it is not a regular file" if path.exists() else "no such file"
+            raise DataError(f"cannot read {path}: {problem}")
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    if len(data) > limit:
+        raise DataError(f"cannot read {path}: it is larger than the {limit:,} bytes expected at most")
+    return data
+
+
+def read_json(path: Path, limit: int = 4 << 20) -> Any:
+    """The JSON value in `path`; DataError where it is missing, too large or not JSON."""
+    try:
+        return json.loads(read_capped(path, limit))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"cannot read {path}: it is not valid JSON ({error})") from error
+
+
+def sweep_temporaries(directory: Path) -> None:
+    """Delete what a killed `write_durably` left behind; call it only while holding the lock."""
+    for orphan in directory.rglob("*" + TEMPORARY_SUFFIX):
+        with contextlib.suppress(OSError):
+            orphan.unlink()
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on the file `path` (created if absent); RunTakenError when another has it.
+
+    The kernel releases the lock when the process ends, however it ends. The file itself stays.
+    """
+    try:
+        file = SYSTEM.open(path, "ab")
+    except OSError as error:
+        raise storage_error(path, error) from error
+    with file:
+        try:
+            _lock(file)
+        except OSError as error:
+            raise RunTakenError(
+                f"{path.parent} is in use by another linclass process; wait for it or choose another --out"
+            ) from error
+        yield
+
+
+def _lock(file: IO[bytes]) -> None:
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,28 @@
+"""Listener: what a run tells while it goes. The command line's shows a progress bar; this one is silent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from linclass.history import Row
+
+
+class Listener:
+    """Override what you want to hear."""
+
+    def start(self, directory: str, done: int, epochs: int) -> None:
+        """Training into `directory` begins after `done` of `epochs` epochs."""
+
+    def epoch(self, rows: Sequence[Row]) -> None:
+        """The rows of a finished epoch, one a model."""
+
+    def note(self, text: str) -> None:
+        """A line that the user should see."""
+
+    def close(self) -> None:
+        """Training is over, however it ended."""
+
+
+SILENT = Listener()

@@ -1,0 +1,117 @@
+"""Params: the named arrays of a model, all views into one flat buffer.
+
+Every array has a leading model axis K. The buffer is laid out name by name (all K of W, then all K of b),
+so that W (K, C, d) is also, without a copy, the one wide matrix (K*C, d).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+class Params(Mapping[str, Array]):
+    """Named arrays `(K, ...)` in one flat buffer.
+
+    Args:
+        shapes: name -> shape of one model's array, without the model axis.
+        K: number of models side by side.
+        dtype: float32 or float64.
+        flat: the buffer `(K * P,)` to use, P the parameters of one model; a new zeroed one if None.
+    """
+
+    def __init__(
+        self,
+        shapes: Mapping[str, tuple[int, ...]],
+        K: int = 1,
+        dtype: Any = np.float64,
+        flat: Array | None = None,
+    ) -> None:
+        self.shapes = dict(shapes)
+        self.K = K
+        self.size = sum(math.prod(shape) for shape in self.shapes.values())
+        self.flat = np.zeros(K * self.size, dtype) if flat is None else flat
+        if self.flat.shape != (K * self.size,):
+            raise ValueError(f"flat has shape {self.flat.shape}; expected ({K * self.size},)")
+        self._arrays: dict[str, Array] = {}
+        start = 0
+        for name, shape in self.shapes.items():
+            stop = start + K * math.prod(shape)
+            self._arrays[name] = self.flat[start:stop].reshape(K, *shape)
+            start = stop
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.flat.dtype
+
+    def __getitem__(self, name: str) -> Array:
+        return self._arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def copy(self) -> Params:
+        """A new buffer with the same numbers."""
+        return Params(self.shapes, self.K, self.dtype, np.array(self.flat))
+
+    def zeros_like(self) -> Params:
+        """A new zeroed buffer of the same layout."""
+        return Params(self.shapes, self.K, self.dtype)
+
+    def select(self, k: int) -> Params | ParamsView:
+        """Model k alone, K = 1, sharing memory: what is written there is written here."""
+        return self if self.K == 1 else ParamsView({name: array[k : k + 1] for name, array in self.items()})
+
+    def set_model(self, k: int, other: Mapping[str, Array]) -> None:
+        """Copy model 0 of `other` into model k of this."""
+        for name, array in self.items():
+            array[k] = other[name][0]
+
+    def matrix(self) -> Array:
+        """A copy as `(K, P)`: row k is model k's parameters, name after name."""
+        return np.concatenate([array.reshape(self.K, -1) for array in self.values()], axis=1)
+
+    def dot(self, other: Mapping[str, Array]) -> Array:
+        """`(K,)` inner products, model by model, summed in float64."""
+        total = np.zeros(self.K)
+        for name, a in self.items():
+            total += np.einsum(
+                "kp,kp->k", a.reshape(self.K, -1), other[name].reshape(self.K, -1), dtype=np.float64
+            )
+        return total
+
+    def norm(self) -> Array:
+        """`(K,)` Euclidean norms."""
+        norms: Array = np.sqrt(self.dot(self))
+        return norms
+
+
+class ParamsView(Mapping[str, Array]):
+    """Some models of a larger Params: the same names and memory, but no flat buffer of its own."""
+
+    K = 1
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        self._arrays = dict(arrays)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return next(iter(self._arrays.values())).dtype
+
+    def __getitem__(self, name: str) -> Array:
+        return self._arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)

@@ -1,0 +1,163 @@
+"""Experiment: a small frozen record of what an experiment is.
+
+Each field carries its help text and its check; the command line's options, `run.json` and the README's
+table are made from the fields, so a new field appears in all of them together. Standard library only.
+The defaults are the baseline of KTH DD2424, assignment 1: CIFAR-10's first batch, lambda 0, eta 0.001.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from linclass.errors import UsageError
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    flags: Sequence[str] = (),
+    choices: Sequence[str] = (),
+    minimum: float | None = None,
+    above: float | None = None,
+) -> Any:
+    """A dataclass field with what the command line and the check need to know.
+
+    Args:
+        default: also gives the type.
+        help: one line.
+        flags: the option names if not just `--field-name`.
+        choices: the allowed strings, if few.
+        minimum: the smallest allowed number. above: the bound that must be exceeded.
+    """
+    metadata = dict(help=help, flags=tuple(flags), choices=tuple(choices), minimum=minimum, above=above)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment; raises UsageError for a value that cannot be used."""
+
+    dataset: str = option(
+        "cifar10", "cifar10, cifar10-sample, or your own FILE.npz (x_train, y_train, x_test, y_test)"
+    )
+    split: str = option(
+        "auto",
+        "batch-1: train on data_batch_1, validate on data_batch_2; all: train on all but the last --val-size rows; "
+        "auto: batch-1 for CIFAR-10, all for a file of your own",
+        choices=("auto", "batch-1", "all"),
+    )
+    train_size: int = option(0, "keep only the first N training rows (0: all of them)", minimum=0)
+    val_size: int = option(
+        0, "validation rows of --split all (0: the data set's own, CIFAR-10 1000)", minimum=0
+    )
+    model: str = option("linear", "the model", choices=("linear",))
+    init: str = option(
+        "auto", "initialisation; auto: normal for the linear model", choices=("auto", "normal")
+    )
+    init_std: float = option(0.01, "standard deviation of the normal initialisation", minimum=0)
+    scaling: str = option(
+        "auto",
+        "input scaling, fitted on the training split; auto: per-pixel",
+        choices=("auto", "raw", "unit", "global", "per-pixel"),
+    )
+    eta: float = option(0.001, "learning rate", flags=("--eta", "--lr"), above=0)
+    l2: float = option(
+        0.0, "L2 penalty: cost = loss + lambda * sum(W^2)", flags=("--lambda", "--l2"), minimum=0
+    )
+    batch_size: int = option(100, "rows a mini-batch", minimum=1)
+    epochs: int = option(40, "passes over the training rows", minimum=1)
+    shuffle: str = option(
+        "samples",
+        "each epoch's order: samples permuted; whole batches permuted (membership fixed); none",
+        choices=("samples", "batches", "none"),
+    )
+    drop_last: bool = option(False, "leave out the short last batch of an epoch")
+    dtype: str = option(
+        "float32", "precision of the parameters and of the arithmetic", choices=("float32", "float64")
+    )
+    seed: int = option(0, "seed of the first replica; replica k is exactly the run with seed + k", minimum=0)
+    seeds: int = option(
+        1, "independent replicas (own initialisation, own order) trained side by side", minimum=1
+    )
+    snapshot_every: int = option(0, "weights and pictures every N epochs (0: only at the end)", minimum=0)
+    overfit_threshold: float = option(
+        0.5, "what |train cost - validation cost| may not exceed; see --overfit-action", above=0
+    )
+    overfit_action: str = option(
+        "warn", "what to do beyond the overfit threshold", choices=("stop", "warn", "ignore")
+    )
+    test: bool = option(False, "log the accuracy on the test split each epoch as well")
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            _check(field, getattr(self, field.name))
+
+    def resolved(self) -> Experiment:
+        """The same with every `auto` replaced by what it stands for: what run.json records."""
+        scaling = "per-pixel" if self.scaling == "auto" else self.scaling
+        init = "normal" if self.init == "auto" else self.init
+        own_file = self.dataset.lower().endswith(".npz")
+        split = ("all" if own_file else "batch-1") if self.split == "auto" else self.split
+        return self.replace(scaling=scaling, init=init, split=split)
+
+    def replace(self, **changes: Any) -> Experiment:
+        """A copy with some fields changed; an unknown field is a UsageError."""
+        return Experiment.from_dict({**self.to_dict(), **changes})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Experiment:
+        """The record of these fields; those left out keep their defaults."""
+        known = [field.name for field in dataclasses.fields(cls)]
+        for name in values:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, 1)
+                hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
+                raise UsageError(f"{name} is not a field of an experiment; {hint}")
+        return cls(**values)
+
+    def differences(self, other: Experiment) -> dict[str, tuple[Any, Any]]:
+        """Field -> (own value, the other's) where they differ."""
+        mine, theirs = self.to_dict(), other.to_dict()
+        return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
+
+
+def option_names(field: dataclasses.Field[Any]) -> tuple[str, ...]:
+    """The command-line names of a field, the first one preferred in messages."""
+    return tuple(field.metadata["flags"]) or ("--" + field.name.replace("_", "-"),)
+
+
+def _check(field: dataclasses.Field[Any], value: Any) -> None:
+    name, rules, wanted = option_names(field)[0], field.metadata, type(field.default)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    fits = is_number if wanted is float else type(value) is wanted
+    if not fits:
+        raise UsageError(f"{name} is {value!r}: expected {_NOUNS[wanted]}")
+    if rules["choices"] and value not in rules["choices"]:
+        raise UsageError(f"{name} is {value!r}: expected one of {', '.join(rules['choices'])}")
+    if is_number and not math.isfinite(value):
+        raise UsageError(f"{name} is {value}: expected a finite number")
+    if rules["above"] is not None and not value > rules["above"]:
+        raise UsageError(
+            f"{name} is {value}: expected a number above {rules['above']}, such as {_example(field)}"
+        )
+    if rules["minimum"] is not None and value < rules["minimum"]:
+        raise UsageError(
+            f"{name} is {value}: expected a number of at least {rules['minimum']}, such as {_example(field)}"
+        )
+
+
+_NOUNS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
+
+
+def _example(field: dataclasses.Field[Any]) -> str:
+    return f"{field.default}"
