@@ -1,0 +1,129 @@
+"""Assignment: a published experiment that runs again with one command.
+
+A file in `assignments/` says what differs from the baseline, what was published, and which figures belong
+to it; this module gives it a command line that takes every experiment option, and prints published beside
+measured.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from linclass.console import Console, call, print_result, print_table
+from linclass.errors import UsageError
+from linclass.options import chosen, experiment_options, run_options
+from linclass.settings import Experiment
+
+if TYPE_CHECKING:
+    from linclass.experiment import Result
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A published experiment.
+
+    Attributes:
+        name: its file, and its directory under result_pics/.
+        title: one line. source: the report.
+        settings: what it runs.
+        variants: label -> the settings that differ, where it compares several runs.
+        published: label -> epoch -> column of values.csv -> the published number.
+        figures: what the report drew from it. remarks: what else is to be said beside the numbers.
+    """
+
+    name: str
+    title: str
+    source: str
+    settings: Experiment
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"": {}})
+    published: Mapping[str, Mapping[int, Mapping[str, float]]] = field(default_factory=dict)
+    figures: str = ""
+    remarks: str = ""
+
+    def experiment(self, label: str, given: Mapping[str, Any]) -> Experiment:
+        """The settings of a variant with the command line's options on top."""
+        return chosen(self.settings.replace(**self.variants[label]), given)
+
+    def run(self, given: Mapping[str, Any], **run_options: Any) -> dict[str, Result]:
+        """Run every variant, print the numbers and the comparison."""
+        from linclass import experiment
+
+        results = {}
+        out: Path | None = run_options.pop("out", None)
+        for label in self.variants:
+            if label:
+                click.echo(f"{self.name}, {label}:")
+            settings = self.experiment(label, given)
+            name = f"{self.name}/{label}" if label else self.name
+            place = out / label if out is not None and label else out
+            origin = f"assignment {self.name} {label}".strip()
+            results[label] = experiment.run(settings, name=name, out=place, origin=origin, **run_options)
+            print_result(results[label])
+        self.compare(results)
+        return results
+
+    def compare(self, results: Mapping[str, Result]) -> None:
+        """Print published beside measured."""
+        rows = [("variant", "epoch", "number", "published", "measured", "difference")]
+        for label, by_epoch in self.published.items():
+            rows += comparison_rows(label, by_epoch, results[label])
+        if len(rows) > 1:
+            click.echo(f"\npublished ({self.source}) beside measured:")
+            print_table([row if len(self.variants) > 1 else row[1:] for row in rows])
+        if self.remarks:
+            click.echo(self.remarks)
+        for label, result in results.items():
+            changed = result.settings.differences(self.experiment(label, {}).resolved())
+            if changed:
+                texts = (f"{name} {mine} instead of {theirs}" for name, (mine, theirs) in changed.items())
+                click.echo(f"{label or self.name}: not the published settings: {', '.join(texts)}")
+            if result.is_sample:
+                click.echo(
+                    f"{label or self.name}: on the bundled sample; the published numbers are of the full data"
+                )
+
+    def command(self) -> click.Command:
+        """Its command line."""
+
+        @click.command(self.name, help=f"{self.title}\n\n{self.source}. {self.figures}")
+        @experiment_options(self.settings)
+        @run_options
+        def command(quiet: bool, **given: Any) -> None:
+            options = {key: given.pop(key) for key in ("out", "overwrite", "data_dir", "threads")}
+            for label, changes in self.variants.items():
+                fixed = [name for name in changes if given.get(name) is not None]
+                if fixed:
+                    raise UsageError(f"{fixed[0]} is what {self.name} varies ({label}: {changes[fixed[0]]})")
+            self.run(given, listener=Console(quiet=quiet), **options)
+
+        return command
+
+    def main(self) -> None:
+        """Run from the command line: `python -m assignments.<name>`."""
+        sys.exit(call(self.command(), prog_name=f"python -m assignments.{self.name}"))
+
+
+def comparison_rows(
+    label: str, published: Mapping[int, Mapping[str, float]], result: Result
+) -> list[tuple[str, str, str, str, str, str]]:
+    """One row for each published number that the run reached."""
+    from linclass.metrics import mean_interval
+
+    rows = []
+    for epoch, numbers in published.items():
+        for column, value in numbers.items():
+            if epoch > result.history.epochs or column not in result.history.columns:
+                continue
+            measured = mean_interval(result.history.matrix(column)[epoch - 1])
+            percent = column.endswith("accuracy")
+            shown = f"{100 * value:.2f} %" if percent else f"{value:g}"
+            gap = measured.mean - value
+            difference = f"{100 * gap:+.2f} points" if percent else f"{gap:+.5f}"
+            rows.append((label, str(epoch), column, shown, measured.text(percent), difference))
+    return rows

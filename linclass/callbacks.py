@@ -1,0 +1,147 @@
+"""What looks at a run while it trains: the overfit monitor, the best keeper, the recorder, the progress.
+
+Each is a few lines over the trainer's hooks. What they write goes through a sink that they are given.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+import numpy as np
+
+from linclass.history import Row
+from linclass.training import Callback, Trainer, TrainState
+
+Note = Callable[[str], None]
+
+
+class Sink(Protocol):
+    """Where a run is kept; `runs.Run` is one."""
+
+    def append(self, state: TrainState, rows: Sequence[Row]) -> None:
+        """Add rows to values.csv and save the state, as one thing."""
+        ...
+
+    def snapshot(self, state: TrainState) -> None:
+        """Keep the weights and the pictures of the last finished epoch."""
+        ...
+
+
+def who(trainer: Trainer, k: int) -> str:
+    """`model 3: ` in messages about one of several models; nothing for a single one."""
+    return f"model {k}: " if trainer.model.K > 1 else ""
+
+
+class OverfitMonitor(Callback):
+    """Watches |train cost - validation cost|; beyond `threshold` it stops the model or warns once."""
+
+    def __init__(self, threshold: float, action: Literal["stop", "warn", "ignore"], note: Note) -> None:
+        self.threshold, self.action, self.note = threshold, action, note
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        if self.action == "ignore":
+            return
+        state = trainer.state
+        for k in np.flatnonzero(state.active):
+            differences = [row["difference"] for row in state.history.of_model(int(k))]
+            if differences[-1] > self.threshold and not any(d > self.threshold for d in differences[:-1]):
+                self._act(trainer, int(k), differences[-1])
+
+    def _act(self, trainer: Trainer, k: int, difference: float) -> None:
+        stopping = self.action == "stop"
+        self.note(
+            f"{who(trainer, k)}overfitting at epoch {trainer.state.history.epochs}: |train cost - validation cost| "
+            f"= {difference:.5f} is above the threshold {self.threshold:g}"
+            + ("; stopped here" if stopping else "; going on (--overfit-action stop would stop here)")
+        )
+        if stopping:
+            trainer.state.active[k] = False
+
+
+class DivergenceNote(Callback):
+    """Says which of several models diverged, where; the others go on."""
+
+    def __init__(self, note: Note) -> None:
+        self.note = note
+
+    def on_diverged(self, trainer: Trainer, k: int, message: str) -> None:
+        if trainer.model.K > 1:
+            self.note(f"{who(trainer, k)}stopped, its best weights are kept: {message}")
+
+
+class BestKeeper(Callback):
+    """Copies the weights when the validation loss (without the penalty) is the lowest so far."""
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        state = trainer.state
+        for k, losses in enumerate(state.history.of_model(k) for k in range(trainer.model.K)):
+            if losses and losses[-1]["epoch"] == state.history.epochs:
+                values = [row["val_loss"] for row in losses]
+                if len(values) == 1 or values[-1] < min(values[:-1]):
+                    state.best.set_model(k, state.params.select(k))
+                    state.best_epoch[k] = losses[-1]["epoch"]
+
+
+class Snapshots(Callback):
+    """A snapshot every `every` epochs, and one at the end of the run."""
+
+    def __init__(self, every: int, sink: Sink, epochs: int) -> None:
+        self.every, self.sink, self.epochs = every, sink, epochs
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        epoch = trainer.state.history.epochs
+        due = self.every > 0 and epoch % self.every == 0
+        if due or epoch >= self.epochs or not trainer.state.active.any():
+            self.sink.snapshot(trainer.state)
+
+
+class Recorder(Callback):
+    """Saves new rows and the state after an epoch, and at the end.
+
+    A save costs a few milliseconds of fsync. It is made after every epoch while that is at most 2 % of
+    the time, and otherwise spaced out, up to one second apart; an epoch that takes longer is saved in its
+    middle. So no more than about a second of work is ever lost.
+    """
+
+    LONGEST_WAIT = 1.0
+
+    def __init__(self, sink: Sink) -> None:
+        self.sink = sink
+        self.saved_rows = 0
+        self.saved_at = 0.0
+        self.cost = 0.0
+
+    def on_fit_start(self, trainer: Trainer) -> None:
+        self.saved_rows = len(trainer.state.history)
+        self.saved_at = time.monotonic()
+
+    def on_batch_end(self, trainer: Trainer) -> None:
+        if time.monotonic() - self.saved_at >= self.LONGEST_WAIT:
+            self._save(trainer)
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        if time.monotonic() - self.saved_at >= min(self.LONGEST_WAIT, 50 * self.cost):
+            self._save(trainer)
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        self._save(trainer)
+
+    def _save(self, trainer: Trainer) -> None:
+        started = time.monotonic()
+        rows = trainer.state.history.rows
+        self.sink.append(trainer.state, rows[self.saved_rows :])
+        self.saved_rows = len(rows)
+        self.saved_at = time.monotonic()
+        self.cost = self.saved_at - started
+
+
+class Progress(Callback):
+    """Tells `report` the rows of each finished epoch."""
+
+    def __init__(self, report: Callable[[Sequence[Row]], None]) -> None:
+        self.report = report
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        self.report(trainer.state.history.latest())

@@ -1,0 +1,114 @@
+"""TrainState <-> named arrays: what is inside `state.npz`, `best.npz` and `snapshots/<epoch>.npz`.
+
+Names are `params.W`, `best.W`, `slots.<slot>.W`, `buffers.<name>`, `scaler.gain`, ... A reader knows all the
+names before it opens the file, and an array that is missing, extra, or of another shape is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from linclass import npz
+from linclass.datasets.scale import Scaler
+from linclass.errors import DataError
+from linclass.files import write_durably
+from linclass.history import History
+from linclass.models.base import Model
+from linclass.params import Array, Params
+from linclass.training import TrainState
+
+_SLACK = 1 << 20  # archive headers, counters
+
+Arrays = Mapping[str, Array]
+
+
+class Mark(NamedTuple):
+    """How much of values.csv belongs to a state: its length in bytes and their CRC-32."""
+
+    length: int
+    crc: int
+
+
+def save_weights(
+    path: Path, params: Params, buffers: Arrays, scaler: Scaler, epoch: Array, l2: Array
+) -> None:
+    """Write a model by itself: all that is needed to classify with it later."""
+    arrays = {"epoch": np.asarray(epoch), "l2": l2, **_scaler_arrays(scaler)}
+    write_durably(path, npz.pack({**arrays, **_named("params", params), **_named("buffers", buffers)}))
+
+
+def load_weights(path: Path, model: Model) -> tuple[Scaler, Array]:
+    """Fill `model` from a file of `save_weights`; returns its scaler and epoch. Raises DataError."""
+    expected = {**_named("params", model.params), **_named("buffers", model.buffers)}
+    arrays = _read(path, expected, extra=("epoch", "l2", "scaler.gain", "scaler.offset"))
+    for name, array in expected.items():
+        array[...] = arrays[name]
+    return _scaler_from(arrays), arrays["epoch"]
+
+
+def save_state(path: Path, state: TrainState, scaler: Scaler, mark: Mark) -> None:
+    """Write everything that a resumed run needs, durably."""
+    arrays = {**_state_arrays(state), **_counters(state), **_scaler_arrays(scaler), "csv": np.array(mark)}
+    write_durably(path, npz.pack(arrays))
+
+
+def load_state(path: Path, state: TrainState) -> tuple[Scaler, Mark]:
+    """Fill `state` (a fresh one of the right shape, without its history) from `path`. Raises DataError."""
+    expected, counters = _state_arrays(state), _counters(state)
+    arrays = _read(path, {**expected, **counters}, extra=("scaler.gain", "scaler.offset", "csv"))
+    for name, array in expected.items():
+        array[...] = arrays[name]
+    state.step, state.epoch, state.running_rows = (int(n) for n in arrays["counters"])
+    length, crc = (int(n) for n in arrays["csv"])
+    return _scaler_from(arrays), Mark(length, crc)
+
+
+def restore_history(state: TrainState, text: str, label: str) -> None:
+    """Give `state` the history in the CSV text that belongs to it."""
+    history = History.from_csv(text, state.history.K, label=label)
+    if history.columns != state.history.columns or history.epochs != state.epoch:
+        raise DataError(f"{label}: it ends at epoch {history.epochs}, the state at epoch {state.epoch}")
+    state.history = history
+
+
+def _state_arrays(state: TrainState) -> dict[str, Array]:
+    """The arrays of a state by name; views, so they can be filled."""
+    arrays = {**_named("params", state.params), **_named("best", state.best)}
+    arrays |= _named("buffers", state.buffers)
+    for slot, params in state.slots.items():
+        arrays |= _named(f"slots.{slot}", params)
+    for name in ("active", "running_loss", "running_correct", "best_epoch"):
+        arrays[name] = getattr(state, name)
+    return arrays
+
+
+def _counters(state: TrainState) -> dict[str, Array]:
+    return {"counters": np.array([state.step, state.epoch, state.running_rows])}
+
+
+def _named(prefix: str, arrays: Arrays) -> dict[str, Array]:
+    return {f"{prefix}.{name}": array for name, array in arrays.items()}
+
+
+def _scaler_arrays(scaler: Scaler) -> dict[str, Array]:
+    return {"scaler.gain": scaler.gain, "scaler.offset": scaler.offset}
+
+
+def _scaler_from(arrays: Arrays) -> Scaler:
+    return Scaler(arrays["scaler.gain"], arrays["scaler.offset"])
+
+
+def _read(path: Path, expected: Arrays, extra: tuple[str, ...]) -> dict[str, Array]:
+    limit = 2 * sum(array.nbytes for array in expected.values()) + _SLACK
+    arrays = npz.read(path, required=[*expected, *extra], max_bytes=limit)
+    for name, array in expected.items():
+        found = arrays[name]
+        if found.shape != array.shape or found.dtype != array.dtype:
+            raise DataError(
+                f"{path}: {name} is {found.dtype} {found.shape}; expected {array.dtype} {array.shape}"
+            )
+    return arrays

@@ -1,0 +1,101 @@
+"""The gradient check and the optimum, of an experiment on its data: what the command line calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from linclass import blas, gradcheck, optimum
+from linclass.datasets.inputs import Inputs
+from linclass.datasets.scale import Scaler
+from linclass.experiment import check_same_data, load_data, note_sample
+from linclass.gradcheck import Report
+from linclass.listener import SILENT, Listener
+from linclass.models.linear import Linear
+from linclass.params import Array
+from linclass.runs import Run
+from linclass.settings import Experiment
+from linclass.training import evaluate
+
+CHECKED_ROWS = 100
+
+
+def gradients_of_function(spec: str, seed: int = 0) -> list[tuple[str, Report]]:
+    """Check a user's own function, named `FILE.py:NAME`; see `gradcheck.load_function`."""
+    function, theta = gradcheck.load_function(spec)
+    return [(spec, gradcheck.check_function(function, theta, seed=seed))]
+
+
+def gradients_of_experiment(
+    settings: Experiment, data_dir: Path | None = None, listener: Listener = SILENT
+) -> list[tuple[str, Report]]:
+    """Check the experiment's model in float64, on the first training rows of its data."""
+    dataset = load_data(settings, data_dir)
+    note_sample(dataset, listener)
+    scaler = Scaler.fit(dataset.train.x, settings.scaling)
+    x, y = Inputs(dataset.train, scaler, "float64").rows(slice(0, CHECKED_ROWS))
+
+    def create(d: int, *, l2: Array | float, seeds: Sequence[int]) -> Linear:
+        return Linear.create(d, len(dataset.classes), seeds=seeds, init_std=settings.init_std, l2=l2)
+
+    return gradcheck.standard_checks(create, x, y, seed=settings.seed)
+
+
+def find_optimum(
+    settings: Experiment | None,
+    directory: Path | None = None,
+    *,
+    max_iterations: int = 2000,
+    data_dir: Path | None = None,
+    threads: int | None = None,
+    listener: Listener = SILENT,
+) -> list[tuple[str, str]]:
+    """Minimise the cost of `settings`, or of the run in `directory`, over its training split.
+
+    Returns (number, value) texts: the minimum, and for a run the gap of its last weights to it.
+    """
+    run = None if directory is None else Run(directory)
+    if run is not None:
+        settings = run.settings
+    assert settings is not None, "give settings or a directory"
+    with blas.limited(threads or blas.DEFAULT_THREADS):
+        dataset = load_data(settings, data_dir)
+        note_sample(dataset, listener)
+        if run is not None:
+            check_same_data(run, dataset)
+        train = Inputs(dataset.train, Scaler.fit(dataset.train.x, settings.scaling), "float64")
+        model = Linear.create(dataset.features, len(dataset.classes), l2=settings.l2, init_std=0.0)
+
+        def progress(iteration: int, cost: float, gradient_norm: float) -> None:
+            if iteration % 10 == 0:
+                listener.note(f"iteration {iteration}: cost {cost:.8f}, gradient norm {gradient_norm:.1e}")
+
+        found = optimum.minimise(model, train, max_iterations=max_iterations, progress=progress)
+        rows = [
+            ("minimum of", f"{dataset.title}, {len(train)} rows, lambda = {settings.l2:g}"),
+            ("cost", f"{found.cost:.10f}"),
+            ("loss", f"{found.loss:.10f}"),
+            ("gradient norm", f"{found.gradient_norm:.2e}"),
+            ("L-BFGS", f"{found.message} ({found.evaluations} passes over the data)"),
+        ]
+        return rows if run is None else rows + _gaps(run, found, train)
+
+
+def _gaps(run: Run, found: optimum.Optimum, train: Inputs) -> list[tuple[str, str]]:
+    """How far the last weights of each of the run's models are from the minimum."""
+    rows = []
+    trained = run.model()
+    for k in range(trained.K):
+        # in float64, so that the gap is the weights' and not the arithmetic's
+        params = found.params.copy()
+        params.set_model(0, trained.select(k).params)
+        model = Linear(params, l2=run.settings.l2)
+        cost = float((evaluate(model, train).loss + model.penalty())[0])
+        gap = optimum.gap(cost, params, found)
+        name = f"model {k}, " if trained.K > 1 else ""
+        rows += [
+            (f"{name}cost of the run", f"{cost:.10f}"),
+            (f"{name}gap in cost", f"{gap.cost:.3e}"),
+            (f"{name}distance of the weights", f"{gap.distance:.3e}"),
+        ]
+    return rows

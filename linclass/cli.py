@@ -1,0 +1,179 @@
+"""The command line: a thin skin over the library. It builds, calls and prints; heavy imports are lazy."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from linclass import __version__
+from linclass.console import Console, call, print_result, print_table
+from linclass.errors import CheckFailedError, UsageError
+from linclass.options import (
+    PATH,
+    chosen,
+    data_dir_option,
+    experiment_options,
+    quiet_option,
+    run_options,
+    threads_option,
+)
+from linclass.settings import Experiment
+
+TRAIN = Experiment()
+TRAIN_LONG = Experiment(
+    split="all",
+    l2=1.0,
+    eta=0.001,
+    shuffle="batches",
+    epochs=2000,
+    snapshot_every=100,
+    overfit_threshold=0.5,
+    overfit_action="stop",
+    test=True,
+)
+# what matters to `gradcheck` and to `optimum`, which train nothing
+GRADCHECK_FIELDS = ("dataset", "split", "model", "init", "init_std", "scaling", "seed")
+OPTIMUM = Experiment(l2=1.0)
+OPTIMUM_FIELDS = ("dataset", "split", "train_size", "val_size", "model", "scaling", "l2")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="linclass")
+def cli() -> None:
+    """Train, check, watch and draw the classifiers that every deep-learning course begins with.
+
+    Start with `linclass train`; `linclass COMMAND --help` lists each command's options.
+    """
+
+
+@cli.command()
+@experiment_options(TRAIN)
+@run_options
+def train(quiet: bool, out: Path | None, overwrite: bool, **given: Any) -> None:
+    """Train a classifier into a run directory: CSV, weights, pictures."""
+    _train("train", TRAIN, quiet, out, overwrite, given)
+
+
+@cli.command("train-long")
+@experiment_options(TRAIN_LONG)
+@run_options
+def train_long(quiet: bool, out: Path | None, overwrite: bool, **given: Any) -> None:
+    """Train for thousands of epochs, watching for overfitting, with snapshots and pictures on the way."""
+    _train("train_longer", TRAIN_LONG, quiet, out, overwrite, given)
+
+
+def _train(
+    name: str, defaults: Experiment, quiet: bool, out: Path | None, overwrite: bool, given: dict[str, Any]
+) -> None:
+    settings = chosen(defaults, given)
+    from linclass import experiment
+
+    result = experiment.run(
+        settings,
+        name=name,
+        out=out,
+        overwrite=overwrite,
+        data_dir=given["data_dir"],
+        threads=given["threads"],
+        listener=Console(quiet=quiet),
+        origin=shlex.join(["linclass", *sys.argv[1:]]),
+    )
+    print_result(result)
+
+
+@cli.command()
+@click.argument("directory", type=PATH)
+@click.option("--epochs", type=click.IntRange(1), help="a new total, to extend a finished run")
+@data_dir_option
+@threads_option
+@quiet_option
+def resume(directory: Path, epochs: int | None, quiet: bool, **places: Any) -> None:
+    """Continue the interrupted run in DIRECTORY, to the bit-identical result of an uninterrupted one."""
+    from linclass import experiment
+
+    print_result(experiment.resume(directory, epochs=epochs, listener=Console(quiet=quiet), **places))
+
+
+@cli.command()
+@click.argument("directory", type=PATH)
+@click.option(
+    "--on",
+    default="test",
+    type=click.Choice(["train", "validation", "test"]),
+    show_default=True,
+    help="the split",
+)
+@click.option("--weights", default="last", show_default=True, help="last, best, or the epoch of a snapshot")
+@data_dir_option
+@threads_option
+@quiet_option
+def evaluate(directory: Path, on: str, weights: str, quiet: bool, **places: Any) -> None:
+    """Score the run in DIRECTORY on a split: loss, cost, accuracy with its 95 % interval."""
+    from linclass import experiment
+
+    scores = experiment.evaluate_run(
+        directory, split=on, weights=weights, listener=Console(quiet=quiet), **places
+    )
+    rows = [("model", "loss", "cost", "accuracy", "95 % interval")]
+    for s in scores:
+        interval = f"{100 * s.low:.2f} to {100 * s.high:.2f} %"
+        rows.append((str(s.model), f"{s.loss:.5f}", f"{s.cost:.5f}", f"{100 * s.accuracy:.2f} %", interval))
+    click.echo(f"{directory}, weights {weights}, on the {scores[0].rows} {on} rows:")
+    print_table(rows if len(scores) > 1 else [row[1:] for row in rows])
+
+
+@cli.command()
+@experiment_options(TRAIN, only=GRADCHECK_FIELDS)
+@click.option("--function", metavar="FILE.py:NAME", help="check a function of your own instead")
+@data_dir_option
+@quiet_option
+def gradcheck(function: str | None, quiet: bool, data_dir: Path | None, **given: Any) -> None:
+    """Compare analytic gradients with numerical ones, and say what is wrong where they differ."""
+    settings = chosen(TRAIN, given).resolved()
+    from linclass import checks
+
+    if function is not None:
+        reports = checks.gradients_of_function(function, settings.seed)
+    else:
+        reports = checks.gradients_of_experiment(settings, data_dir, Console(quiet=quiet))
+    for title, report in reports:
+        click.echo(f"{title}\n{report.text()}\n")
+    failed = [title for title, report in reports if not report.passed]
+    if failed:
+        raise CheckFailedError(f"{len(failed)} of {len(reports)} gradient checks failed: {'; '.join(failed)}")
+    click.echo(f"all {len(reports)} gradient checks passed")
+
+
+@cli.command()
+@click.argument("directory", type=PATH, required=False)
+@experiment_options(OPTIMUM, only=OPTIMUM_FIELDS)
+@click.option("--max-iterations", default=2000, show_default=True, type=click.IntRange(1), help="of L-BFGS")
+@data_dir_option
+@threads_option
+@quiet_option
+def optimum(directory: Path | None, max_iterations: int, quiet: bool, **given: Any) -> None:
+    """Find the true minimum of the convex problem (L-BFGS), and the gap of the run in DIRECTORY to it.
+
+    With DIRECTORY the run's own settings are used; otherwise the options say what to minimise.
+    """
+    from linclass import checks
+
+    places = {key: given.pop(key) for key in ("data_dir", "threads")}
+    extra = [name for name, value in given.items() if value is not None]
+    if directory is not None and extra:
+        raise UsageError(f"{directory} brings its own settings: leave out --{extra[0].replace('_', '-')}")
+    settings = None if directory is not None else chosen(OPTIMUM, given).resolved()
+    listener = Console(quiet=quiet)
+    rows = checks.find_optimum(
+        settings, directory, max_iterations=max_iterations, listener=listener, **places
+    )
+    print_table(rows)
+
+
+def main() -> None:
+    """The entry point of `linclass` and of `python -m linclass`."""
+    sys.exit(call(cli, prog_name="linclass"))

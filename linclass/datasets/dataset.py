@@ -1,0 +1,85 @@
+"""Rows, labels, and the three splits of an experiment, as plain values.
+
+Images stay uint8 as they are in the files (a quarter of the memory of float32); `scale.Scaler` turns
+each batch into the model's input.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from linclass.params import Array
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows and their labels: x `(n, d)` uint8 or float, y `(n,)` integers in [0, C)."""
+
+    x: Array
+    y: Array
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def first(self, n: int) -> Split:
+        """The first n rows (views)."""
+        return Split(self.x[:n], self.y[:n])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What an experiment trains, validates and tests on.
+
+    Attributes:
+        name: as given to `--dataset`.
+        train, validation: never None. test: None where the source has none.
+        classes: C names, in label order.
+        image_shape: (channels, height, width) where rows are channel-major images, else None.
+        source: where the rows come from, for run.json ("full: data/cifar-10-batches-py", ...).
+        is_sample: True for the bundled sample, which every output then says.
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split | None
+    classes: tuple[str, ...]
+    image_shape: tuple[int, int, int] | None
+    source: str
+    is_sample: bool = False
+
+    @property
+    def features(self) -> int:
+        """d, the columns of x."""
+        return int(self.train.x.shape[1])
+
+    @property
+    def title(self) -> str:
+        """For figures: the name, and that it is the sample where it is."""
+        return f"{self.name} (bundled sample)" if self.is_sample else self.name
+
+    def splits(self) -> dict[str, Split]:
+        """The splits there are, by name."""
+        named = {"train": self.train, "validation": self.validation}
+        return named if self.test is None else {**named, "test": self.test}
+
+    def with_train_size(self, n: int) -> Dataset:
+        """The same with only the first n training rows."""
+        return replace(self, train=self.train.first(n))
+
+    def digest(self) -> str:
+        """SHA-256 over all splits: two runs with the same digest saw the same numbers."""
+        return digest_arrays(*(array for split in self.splits().values() for array in (split.x, split.y)))
+
+
+def digest_arrays(*arrays: Array) -> str:
+    """SHA-256 over shapes, types and contents of arrays; labels count as int64, however stored."""
+    sha = hashlib.sha256()
+    for array in arrays:
+        plain = array.astype("<i8") if array.dtype.kind in "iu" and array.ndim == 1 else array
+        sha.update(f"{plain.shape}{plain.dtype.str}".encode())
+        sha.update(np.ascontiguousarray(plain).data)
+    return sha.hexdigest()

@@ -1,0 +1,355 @@
+"""From settings to a result: `run` trains, `resume` continues, `evaluate_run` scores.
+
+The command line and `assignments/` both end here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from linclass import __version__, blas, callbacks
+from linclass.datasets.dataset import Dataset, Split
+from linclass.datasets.inputs import Inputs
+from linclass.datasets.split import load_dataset
+from linclass.datasets.scale import Scaler
+from linclass.errors import DataError, DivergedError, InterruptedRun, UsageError
+from linclass.history import History
+from linclass.listener import SILENT, Listener
+from linclass.metrics import Interval, mean_interval, wilson_interval
+from linclass.models.base import Model
+from linclass.models.build import build_model, replica_seeds
+from linclass.optim import sgd
+from linclass.runs import Run, claim, reopen
+from linclass.schedules import constant
+from linclass.settings import Experiment
+from linclass.training import Trainer, TrainState, evaluate
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to: its directory, settings and history."""
+
+    path: Path
+    settings: Experiment
+    history: History
+    is_sample: bool
+
+    def final(self, column: str) -> Interval:
+        """Mean and 95 % interval of a column's last value, over the replicas."""
+        return mean_interval(self.history.last(column))
+
+
+@dataclass
+class Job:
+    """Everything an experiment trains with."""
+
+    settings: Experiment
+    dataset: Dataset
+    scaler: Scaler
+    model: Model
+    trainer: Trainer
+    train: Inputs
+    valid: Inputs
+    test: Inputs | None
+
+    def fit(self) -> TrainState:
+        """Train until the epochs are done; see `Trainer.fit`."""
+        return self.trainer.fit(self.train, epochs=self.settings.epochs, valid=self.valid, test=self.test)
+
+
+def load_data(settings: Experiment, data_dir: Path | None = None) -> Dataset:
+    """The data set of `settings`. Raises DataError or UsageError."""
+    return load_dataset(
+        settings.dataset,
+        split=settings.split,
+        train_size=settings.train_size,
+        val_size=settings.val_size,
+        data_dir=data_dir,
+    )
+
+
+def build(
+    settings: Experiment,
+    dataset: Dataset,
+    *,
+    model: Model | None = None,
+    state: TrainState | None = None,
+) -> Job:
+    """Model, inputs and trainer of an experiment; continues from `state` where it is given."""
+    scaler = Scaler.fit(dataset.train.x, settings.scaling)
+    model = model or build_model(settings, dataset.features, len(dataset.classes))
+
+    def inputs(split: Split) -> Inputs:
+        return Inputs(split, scaler, settings.dtype)
+
+    if settings.test and dataset.test is None:
+        raise UsageError(f"--test: {dataset.name} has no test split; leave the option out")
+    trainer = Trainer(
+        model,
+        sgd(),
+        constant(settings.eta),
+        batch_size=settings.batch_size,
+        seed=replica_seeds(settings),
+        shuffle=settings.shuffle,  # type: ignore[arg-type]
+        drop_last=settings.drop_last,
+        state=state,
+        test=settings.test,
+    )
+    test = inputs(dataset.test) if settings.test and dataset.test is not None else None
+    return Job(
+        settings, dataset, scaler, model, trainer, inputs(dataset.train), inputs(dataset.validation), test
+    )
+
+
+def run(
+    settings: Experiment,
+    *,
+    name: str = "train",
+    out: Path | None = None,
+    overwrite: bool = False,
+    data_dir: Path | None = None,
+    threads: int | None = None,
+    listener: Listener = SILENT,
+    origin: str = "python",
+) -> Result:
+    """Train an experiment into a run directory.
+
+    Args:
+        name: the directory is result_pics/<name> unless `out` gives it.
+        overwrite: replace a run that is there already.
+        data_dir: where to look for data first. threads: BLAS threads (None: one; see `blas`).
+        listener: hears of progress. origin: kept in run.json.
+
+    Raises the errors of `linclass.errors`; InterruptedRun after a signal, with everything saved.
+    """
+    settings = settings.resolved()
+    threads = threads or blas.DEFAULT_THREADS
+    with blas.limited(threads):
+        dataset = load_data(settings, data_dir)
+        note_sample(dataset, listener)
+        job = build(settings, dataset)
+        job.trainer.check_fits(len(job.train))
+        with claim(name, out, overwrite=overwrite, manifest=_manifest(job, threads, origin)) as directory:
+            directory.start(job.trainer.state, job.scaler)
+            return _train(job, directory, listener)
+
+
+def resume(
+    path: Path,
+    *,
+    epochs: int | None = None,
+    data_dir: Path | None = None,
+    threads: int | None = None,
+    listener: Listener = SILENT,
+) -> Result:
+    """Continue a run to the bit-identical result of an uninterrupted one.
+
+    Args:
+        epochs: a new total, to extend a finished run.
+        threads: BLAS threads; the run's own if None.
+    """
+    with reopen(path) as directory:
+        threads = threads or int(directory.manifest["threads"])
+        with blas.limited(threads):
+            state, model = directory.load_state()
+            if epochs is not None:
+                _extend(directory, state, epochs)
+            settings = directory.settings
+            done = state.epoch >= settings.epochs or not state.active.any()
+            if done and directory.status["status"] in ("finished", "diverged"):
+                listener.note(
+                    f"{path} is finished ({state.epoch} epochs); `--epochs N` with N above "
+                    f"{settings.epochs} would extend it"
+                )
+                return Result(path, settings, state.history, directory.manifest["data"]["sample"])
+            dataset = load_data(settings, data_dir)
+            note_sample(dataset, listener)
+            check_same_data(directory, dataset)
+            if blas.fingerprint() != directory.manifest["numerics"]:
+                listener.note(
+                    "this machine's arithmetic is not, bit for bit, that of the one that began the run"
+                )
+            directory.continue_from(state)
+            return _train(build(settings, dataset, model=model, state=state), directory, listener)
+
+
+def _train(job: Job, directory: Run, listener: Listener) -> Result:
+    settings, trainer, notes = job.settings, job.trainer, []
+
+    def note(text: str) -> None:
+        notes.append(text)
+        listener.note(text)
+
+    trainer.callbacks += [
+        callbacks.OverfitMonitor(settings.overfit_threshold, settings.overfit_action, note),  # type: ignore[arg-type]
+        callbacks.DivergenceNote(note),
+        callbacks.BestKeeper(),
+        callbacks.Snapshots(settings.snapshot_every, directory, settings.epochs),
+        callbacks.Progress(listener.epoch),
+        callbacks.Recorder(directory),
+    ]
+    listener.start(str(directory.path), trainer.state.epoch, settings.epochs)
+    try:
+        with _stopped_by_signals(trainer) as caught:
+            job.fit()
+    except DivergedError as error:
+        directory.finish(trainer.state, "diverged", [*notes, str(error)])
+        raise
+    finally:
+        listener.close()
+    state = trainer.state
+    if caught and state.epoch < settings.epochs and state.active.any():
+        directory.write_status("interrupted", state, notes)
+        raise InterruptedRun(
+            f"interrupted in epoch {state.epoch + 1} of {settings.epochs}; everything is saved: "
+            f"`linclass resume {directory.path}` goes on from there",
+            caught[0],
+        )
+    directory.finish(state, "finished", notes)
+    return Result(directory.path, settings, state.history, job.dataset.is_sample)
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(trainer: Trainer) -> Iterator[list[int]]:
+    """SIGINT and SIGTERM end the training after the current batch; a second SIGINT ends it at once."""
+    caught: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if caught and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        caught.append(number)
+        trainer.stop_requested = True
+
+    if threading.current_thread() is not threading.main_thread():
+        yield caught
+        return
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def note_sample(dataset: Dataset, listener: Listener) -> None:
+    """Say in one line that only the bundled sample is used."""
+    if dataset.is_sample:
+        listener.note(
+            f"no full CIFAR-10 found: using the bundled sample of real images ({len(dataset.train)} train, "
+            f"{len(dataset.validation)} validation); `linclass data fetch cifar10` gets all 60,000"
+        )
+
+
+def _manifest(job: Job, threads: int, origin: str) -> dict[str, Any]:
+    import scipy
+
+    dataset = job.dataset
+    return {
+        "format": 1,
+        "linclass": __version__,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "origin": origin,
+        "settings": job.settings.to_dict(),
+        "data": {
+            "name": dataset.name,
+            "title": dataset.title,
+            "sample": dataset.is_sample,
+            "source": dataset.source,
+            "rows": {name: len(split) for name, split in dataset.splits().items()},
+            "features": dataset.features,
+            "classes": list(dataset.classes),
+            "image_shape": list(dataset.image_shape) if dataset.image_shape else None,
+            "sha256": dataset.digest(),
+        },
+        "versions": {
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "scipy": scipy.__version__,
+        },
+        "machine": {"system": platform.system(), "processor": platform.machine()},
+        "blas": blas.describe(),
+        "threads": threads,
+        "numerics": blas.fingerprint(),
+    }
+
+
+def _extend(directory: Run, state: TrainState, epochs: int) -> None:
+    if epochs < state.epoch:
+        raise UsageError(
+            f"--epochs is {epochs}: expected more than the {state.epoch} epochs that {directory.path} already has"
+        )
+    directory.settings = directory.settings.replace(epochs=epochs)
+    directory.manifest["settings"] = directory.settings.to_dict()
+    directory.write_manifest()
+
+
+def check_same_data(directory: Run, dataset: Dataset) -> None:
+    """DataError unless `dataset` holds the numbers that the run was trained on."""
+    if dataset.digest() != directory.manifest["data"]["sha256"]:
+        raise DataError(
+            f"{directory.path} was trained on {directory.manifest['data']['source']}, which is not what "
+            f"{dataset.source} holds now; give the original data with --data-dir"
+        )
+
+
+class Score(NamedTuple):
+    """Of one model on one split; accuracy with its 95 % Wilson interval."""
+
+    model: int
+    loss: float
+    cost: float
+    accuracy: float
+    low: float
+    high: float
+    rows: int
+
+
+def evaluate_run(
+    path: Path,
+    *,
+    split: str = "test",
+    weights: str | int = "last",
+    data_dir: Path | None = None,
+    threads: int | None = None,
+    listener: Listener = SILENT,
+) -> list[Score]:
+    """Score a run's models on `split` ("train", "validation" or "test").
+
+    Args:
+        weights: "last", "best", or the epoch of a snapshot.
+    """
+    directory = Run(path)
+    with blas.limited(threads or int(directory.manifest["threads"])):
+        model = directory.model(weights)
+        dataset = load_data(directory.settings, data_dir)
+        note_sample(dataset, listener)
+        check_same_data(directory, dataset)
+        splits = dataset.splits()
+        if split not in splits:
+            raise UsageError(f"--on is {split!r}: expected one of {', '.join(splits)}")
+        rows = splits[split]
+        found = evaluate(model, Inputs(rows, directory.loaded_scaler(), directory.settings.dtype))
+        cost = found.loss + model.penalty()
+    n = len(rows)
+    return [
+        Score(
+            k,
+            float(found.loss[k]),
+            float(cost[k]),
+            float(found.accuracy[k]),
+            *wilson_interval(round(float(found.accuracy[k]) * n), n),
+            n,
+        )
+        for k in range(model.K)
+    ]

@@ -1,0 +1,97 @@
+"""The pictures of a run: which figures there are, what they are called, what they say.
+
+<epoch>_loss.png  <epoch>_accuracy.png  <epoch>_difference.png  <epoch>_weights.png  weights.gif
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from linclass.history import History
+from linclass.metrics import total_variation
+from linclass.params import Array
+from linclass.settings import Experiment
+
+LOG_EPOCHS_FROM = 200
+"""From here on the epoch axis is logarithmic: almost everything happens in the first epochs."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the pictures are of: the data set's title, its classes, and the experiment."""
+
+    title: str
+    classes: tuple[str, ...]
+    image_shape: tuple[int, int, int] | None
+    settings: Experiment
+
+    def heading(self, what: str) -> str:
+        """The title of a figure: what it shows, and below it of which experiment."""
+        s = self.settings
+        return f"{what}\n{self.title}, λ = {s.l2:g}, η = {s.eta:g}, batch {s.batch_size}"
+
+
+def draw_curves(folder: Path, subject: Subject, history: History) -> None:
+    """The loss, accuracy and difference pictures up to the history's last epoch."""
+    from linclass import plots
+
+    epochs = np.arange(1, history.epochs + 1)
+    log_epochs = history.epochs >= LOG_EPOCHS_FROM
+    loss = {"train cost": history.matrix("train_cost"), "validation cost": history.matrix("val_cost")}
+    if subject.settings.l2 > 0:
+        loss |= {"train loss": history.matrix("train_loss"), "validation loss": history.matrix("val_loss")}
+    accuracy = {"train": history.matrix("train_accuracy"), "validation": history.matrix("val_accuracy")}
+    if "test_accuracy" in history.columns:
+        accuracy["test"] = history.matrix("test_accuracy")
+    difference = {"|train cost - validation cost|": history.matrix("difference")}
+    watching = subject.settings.overfit_action != "ignore"
+    figures = {
+        "loss": plots.curves(
+            epochs, loss, title=subject.heading("Cost J and loss"), ylabel="cost, loss", log_epochs=log_epochs
+        ),
+        "accuracy": plots.curves(
+            epochs,
+            accuracy,
+            title=subject.heading("Accuracy"),
+            ylabel="accuracy",
+            percent=True,
+            log_epochs=log_epochs,
+        ),
+        "difference": plots.curves(
+            epochs,
+            difference,
+            title=subject.heading("Overfitting"),
+            ylabel="|train cost - validation cost|",
+            threshold=subject.settings.overfit_threshold if watching else None,
+            log_epochs=log_epochs,
+        ),
+    }
+    for kind, figure in figures.items():
+        plots.save(figure, folder / f"{history.epochs}_{kind}.png")
+
+
+def draw_weights(folder: Path, subject: Subject, weights: Array, epoch: int) -> None:
+    """The templates W `(C, d)` as pictures; nothing where the rows are not images."""
+    if subject.image_shape is None:
+        return
+    from linclass import plots
+
+    roughness = float(total_variation(weights.reshape(-1, *subject.image_shape)).mean())
+    title = subject.heading(f"Weights after epoch {epoch} (roughness {roughness:.2f}, noise has 1.13)")
+    figure = plots.templates(
+        weights, subject.classes, image_shape=subject.image_shape, scale="class", title=title
+    )
+    plots.save(figure, folder / f"{epoch}_weights.png")
+
+
+def draw_animation(folder: Path, subject: Subject, frames: Sequence[tuple[int, Array]]) -> None:
+    """`weights.gif`: the templates of (epoch, W) one after the other; needs at least two."""
+    if subject.image_shape is None or len(frames) < 2:
+        return
+    from linclass import plots
+
+    plots.animation(frames, subject.classes, folder / "weights.gif", image_shape=subject.image_shape)

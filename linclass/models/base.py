@@ -1,0 +1,56 @@
+"""What every model is to the trainer, the gradient check, the snapshots and the optimum finder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+from linclass.params import Array, Params, ParamsView
+
+
+class Batch(NamedTuple):
+    """What the last `loss_and_grads` saw, before the update: mean loss `(K,)`, correct count `(K,)`."""
+
+    loss: Array
+    correct: Array
+
+
+class Model(Protocol):
+    """K models side by side, functions of `params`.
+
+    x is `(n, d)` in the dtype of `params`, y `(n,)` integers in [0, C).
+    """
+
+    params: Params | ParamsView
+    grads: Params | ParamsView
+    """Overwritten in place by `loss_and_grads`, never rebound."""
+    buffers: Mapping[str, Array]
+    """Running statistics: saved, never differentiated, decayed or counted as parameters."""
+    batch: Batch
+
+    @property
+    def K(self) -> int: ...
+
+    def scores(self, x: Array) -> Array:
+        """`(K, n, C)`, evaluation mode; valid until the next call."""
+        ...
+
+    def loss(self, x: Array, y: Array) -> Array:
+        """`(K,)` float64 mean loss, evaluation mode, without the penalty."""
+        ...
+
+    def loss_sums(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """`(K,)` summed loss and `(K,)` correct predictions, evaluation mode: parts of a split add up."""
+        ...
+
+    def penalty(self) -> Array:
+        """`(K,)` float64: lambda * sum(W^2) over all weight matrices; biases are not penalised."""
+        ...
+
+    def loss_and_grads(self, x: Array, y: Array, *, step: int) -> Array:
+        """`(K,)` float64 training cost J = loss + penalty; fills `grads` and `batch`."""
+        ...
+
+    def select(self, k: int) -> Model:
+        """Model k alone, K = 1, on the same memory."""
+        ...

@@ -1,0 +1,76 @@
+"""Command-line options made from the fields of Experiment, and those of the run itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from linclass.settings import Experiment, option_names
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)
+
+
+def experiment_options(defaults: Experiment, only: Collection[str] | None = None) -> Callable[[F], F]:
+    """One option for each field of Experiment (or for those in `only`); the help shows `defaults`.
+
+    What was not given arrives as None: `chosen` overlays what was given on the defaults.
+    """
+
+    def decorate(command: F) -> F:
+        for field in reversed(dataclasses.fields(Experiment)):
+            if only is not None and field.name not in only:
+                continue
+            command = _experiment_option(field, getattr(defaults, field.name))(command)
+        return command
+
+    return decorate
+
+
+def _experiment_option(field: dataclasses.Field[Any], default: Any) -> Callable[[F], F]:
+    names = option_names(field)
+    common: dict[str, Any] = {
+        "default": None,
+        "help": field.metadata["help"],
+        "show_default": _shown(default),
+    }
+    if isinstance(field.default, bool):
+        return click.option(f"{names[0]}/--no-{names[0][2:]}", field.name, **common)
+    choices = field.metadata["choices"]
+    kind = click.Choice(choices) if choices else type(field.default)
+    return click.option(*names, field.name, type=kind, **common)
+
+
+def _shown(default: Any) -> str:
+    return {True: "on", False: "off"}[default] if isinstance(default, bool) else str(default)
+
+
+def chosen(defaults: Experiment, given: Mapping[str, Any]) -> Experiment:
+    """`defaults` with the options that were given. Raises UsageError for a value that cannot be used."""
+    names = {field.name for field in dataclasses.fields(Experiment)}
+    return defaults.replace(**{k: v for k, v in given.items() if k in names and v is not None})
+
+
+data_dir_option = click.option(
+    "--data-dir", type=PATH, help="look for data here only [else: $LINCLASS_DATA, ./data, the user cache]"
+)
+threads_option = click.option("--threads", type=click.IntRange(1), help="BLAS threads [default: 1]")
+quiet_option = click.option("--quiet", is_flag=True, help="no progress on stderr")
+
+
+def run_options(command: F) -> F:
+    """--out --overwrite --data-dir --threads --quiet: of the run, not of the experiment."""
+    for add in (
+        quiet_option,
+        threads_option,
+        data_dir_option,
+        click.option("--overwrite", is_flag=True, help="replace a run that is in the directory already"),
+        click.option("--out", type=PATH, help="the run directory [default: result_pics/<name>]"),
+    ):
+        command = add(command)
+    return command

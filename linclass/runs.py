@@ -1,0 +1,247 @@
+"""The run directory: what is written, what is held, and how a run is found again.
+
+run.json      the resolved settings, their origin, versions, data digest, BLAS, threads
+values.csv    one row an epoch (and model)
+state.npz     all that `resume` needs        best.npz   the weights with the lowest validation loss
+snapshots/    <epoch>.npz                    status.json   where the run stands, for other programs
+*.png, *.gif  the pictures (see gallery.py)  .lock      held while a process works here
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from linclass import checkpoint, files, gallery
+from linclass.checkpoint import Mark
+from linclass.datasets.scale import Scaler
+from linclass.errors import DataError, RunTakenError, UsageError
+from linclass.history import History, Row
+from linclass.models.base import Model
+from linclass.models.build import build_model
+from linclass.optim import sgd
+from linclass.params import Array, Params
+from linclass.settings import Experiment
+from linclass.training import TrainState
+
+RESULTS = Path("result_pics")
+_CSV_LIMIT = 1 << 30
+
+
+class Run:
+    """One run directory, open for reading; `claim` and `reopen` open it for writing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        manifest_path = path / "run.json"
+        if not manifest_path.is_file():
+            raise DataError(f"no run in {path}: expected a directory with run.json, such as {_an_example()}")
+        self.manifest: dict[str, Any] = files.read_json(manifest_path)
+        try:
+            self.settings = Experiment.from_dict(self.manifest["settings"])
+            data = self.manifest["data"]
+            self.subject = gallery.Subject(
+                data["title"],
+                tuple(data["classes"]),
+                tuple(data["image_shape"]) if data["image_shape"] else None,
+                self.settings,
+            )
+            self.features = int(data["features"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{manifest_path} is not a run's manifest: {error!r} does not fit") from error
+        self.mark = Mark(0, 0)
+        self.scaler: Scaler | None = None
+
+    # reading
+
+    def blank_model(self) -> Model:
+        """A model of this run's shape, before training."""
+        return build_model(self.settings, self.features, len(self.subject.classes))
+
+    def load_state(self) -> tuple[TrainState, Model]:
+        """The last saved state, with its model and history. Raises DataError where it is damaged."""
+        model = self.blank_model()
+        state = TrainState.initial(model, sgd(), test=self.settings.test)
+        self.scaler, self.mark = checkpoint.load_state(self.path / "state.npz", state)
+        values = files.read_capped(self.path / "values.csv", _CSV_LIMIT)[: self.mark.length]
+        if len(values) != self.mark.length or zlib.crc32(values) != self.mark.crc:
+            raise DataError(
+                f"{self.path / 'values.csv'} is not the file this run wrote; restore it from a copy"
+            )
+        checkpoint.restore_history(state, values.decode(), str(self.path / "values.csv"))
+        return state, model
+
+    @property
+    def history(self) -> History:
+        """The rows that belong to the last saved state."""
+        return self.load_state()[0].history
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """The contents of status.json."""
+        status: dict[str, Any] = files.read_json(self.path / "status.json")
+        return status
+
+    @property
+    def snapshots(self) -> list[int]:
+        """The epochs there are snapshots of, in order."""
+        names = (path.stem for path in (self.path / "snapshots").glob("*.npz"))
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def model(self, weights: str | int = "last") -> Model:
+        """The trained model.
+
+        Args:
+            weights: "last", "best" (lowest validation loss), or the epoch of a snapshot.
+        """
+        if weights == "last":
+            return self.load_state()[1]
+        model = self.blank_model()
+        if weights == "best":
+            self.scaler, _ = checkpoint.load_weights(self.path / "best.npz", model)
+        elif str(weights).isdigit() and int(weights) in self.snapshots:
+            self.scaler, _ = checkpoint.load_weights(self.path / "snapshots" / f"{weights}.npz", model)
+        else:
+            known = ", ".join(["last", "best", *map(str, self.snapshots)])
+            raise UsageError(f"no weights {weights!r} in {self.path}: expected one of {known}")
+        return model
+
+    def loaded_scaler(self) -> Scaler:
+        """The input scaling that belongs to the weights."""
+        if self.scaler is None:
+            self.load_state()
+        assert self.scaler is not None
+        return self.scaler
+
+    # writing: only while the directory is claimed
+
+    def start(self, state: TrainState, scaler: Scaler) -> None:
+        """Write the empty values.csv and the state before the first step."""
+        header = state.history.header().encode()
+        files.make_directory(self.path / "snapshots")
+        files.write_durably(self.path / "values.csv", header)
+        self.scaler, self.mark = scaler, Mark(len(header), zlib.crc32(header))
+        self.append(state, [])
+        self.write_status("running", state)
+
+    def continue_from(self, state: TrainState) -> None:
+        """Cut values.csv back to what belongs to `state` and sweep up after a killed process."""
+        files.sweep_temporaries(self.path)
+        files.truncate(self.path / "values.csv", self.mark.length)
+        self.write_status("running", state)
+
+    def append(self, state: TrainState, rows: Sequence[Row]) -> None:
+        """Add rows to values.csv, then save the state that knows of them."""
+        assert self.scaler is not None
+        text = state.history.lines(rows).encode()
+        if text:
+            files.append_durably(self.path / "values.csv", text)
+        self.mark = Mark(self.mark.length + len(text), zlib.crc32(text, self.mark.crc))
+        checkpoint.save_state(self.path / "state.npz", state, self.scaler, self.mark)
+
+    def snapshot(self, state: TrainState) -> None:
+        """Keep the weights and draw the pictures of the last finished epoch."""
+        epoch = state.epoch
+        self._save_weights(self.path / "snapshots" / f"{epoch}.npz", state, state.params, np.asarray(epoch))
+        gallery.draw_curves(self.path, self.subject, state.history)
+        gallery.draw_weights(self.path, self.subject, state.params["W"][0], epoch)
+        self.write_status("running", state)
+
+    def finish(self, state: TrainState, word: str, notes: Sequence[str] = ()) -> None:
+        """Write best.npz, the animation and the closing status."""
+        self._save_weights(self.path / "best.npz", state, state.best, state.best_epoch)
+        if word == "finished":
+            frames = [(epoch, self.model(epoch).params["W"][0].copy()) for epoch in self.snapshots]
+            gallery.draw_animation(self.path, self.subject, frames)
+        self.write_status(word, state, notes)
+
+    def write_status(self, word: str, state: TrainState, notes: Sequence[str] = ()) -> None:
+        """status.json: `running`, `interrupted`, `finished` or `diverged`, and the last numbers."""
+        latest = [{name: row[name] for name in row if name != "seconds"} for row in state.history.latest()]
+        status = {
+            "status": word,
+            "epoch": state.epoch,
+            "epochs": self.settings.epochs,
+            "active": [bool(a) for a in state.active],
+            "best_epoch": [int(e) for e in state.best_epoch],
+            "notes": list(notes),
+            "latest": [
+                {name: (v if isinstance(v, int) else float(v)) for name, v in row.items()} for row in latest
+            ],
+        }
+        files.write_json(self.path / "status.json", status)
+
+    def write_manifest(self) -> None:
+        """run.json, from `manifest`."""
+        files.write_json(self.path / "run.json", self.manifest)
+
+    def _save_weights(self, path: Path, state: TrainState, params: Params, epoch: Array) -> None:
+        assert self.scaler is not None
+        l2 = np.asarray(self.settings.l2)
+        checkpoint.save_weights(path, params, state.buffers, self.scaler, epoch, l2)
+
+
+def load_run(path: str | Path) -> Run:
+    """Open a run directory for reading. Raises DataError where there is no run in it."""
+    return Run(Path(path))
+
+
+@contextlib.contextmanager
+def claim(name: str, out: Path | None, *, overwrite: bool, manifest: dict[str, Any]) -> Iterator[Run]:
+    """Hold a directory for a new run: `out`, or result_pics/<name>, -2, -3 ... past finished runs.
+
+    Raises RunTakenError where the directory is locked or holds a run that must not be written over.
+    """
+    wanted = out or RESULTS / name
+    path, number = wanted, 1
+    while out is None and not overwrite and _is_finished(path):
+        number += 1
+        path = wanted.with_name(f"{wanted.name}-{number}")
+    files.make_directory(path)
+    with files.locked(path / ".lock"):
+        if (path / "state.npz").exists():
+            if not overwrite:
+                kind = "a finished run" if _is_finished(path) else "an unfinished run"
+                raise RunTakenError(
+                    f"{path} holds {kind}: `linclass resume {path}` continues it, --overwrite starts afresh"
+                )
+            _clear(path)
+        files.write_json(path / "run.json", manifest)
+        yield Run(path)
+
+
+@contextlib.contextmanager
+def reopen(path: Path) -> Iterator[Run]:
+    """Hold an existing run's directory, to continue it."""
+    Run(path)  # so that a wrong path is said before a lock file is made in it
+    with files.locked(path / ".lock"):
+        yield Run(path)
+
+
+def _is_finished(path: Path) -> bool:
+    with contextlib.suppress(DataError, KeyError):
+        return bool(Run(path).status["status"] in ("finished", "diverged"))
+    return False
+
+
+def _clear(path: Path) -> None:
+    """Remove what a run writes, and nothing else that may lie in the directory."""
+    for name in ("state.npz", "best.npz", "values.csv", "status.json", "run.json", "weights.gif"):
+        (path / name).unlink(missing_ok=True)
+    for kind in ("loss", "accuracy", "difference", "weights"):
+        for picture in path.glob(f"*_{kind}.png"):
+            if picture.name.split("_")[0].isdigit():
+                picture.unlink()
+    shutil.rmtree(path / "snapshots", ignore_errors=True)
+    files.sweep_temporaries(path)
+
+
+def _an_example() -> str:
+    found = sorted(RESULTS.glob("*/run.json")) if RESULTS.is_dir() else []
+    return str(found[0].parent) if found else "result_pics/train"

@@ -1,0 +1,296 @@
+"""The trainer: the loop that every experiment runs.
+
+    for each epoch:
+        for each batch, in an order that is a function of (seed, epoch):
+            cost, gradients = model.loss_and_grads(batch);  optimizer.update(...)
+        evaluate on the whole splits, append a row to the history, let the callbacks look
+
+K models train side by side. With one seed they share every batch (a sweep: a paired comparison); with K
+seeds each is an independent replica with an order of its own, and only reading and evaluation are shared.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from linclass.datasets import batches
+from linclass.datasets.inputs import Inputs
+from linclass.errors import DivergedError, UsageError
+from linclass.history import History
+from linclass.models.base import Model
+from linclass.optim import Optimizer, Slots
+from linclass.params import Array, Params
+from linclass.schedules import Schedule
+
+# Fixed, because a product of a subset of rows may differ in the last bit from the product of all
+EVALUATION_ROWS = 500
+
+
+class Evaluation(NamedTuple):
+    """Of K models on one split: mean loss without the penalty `(K,)`, fraction correct `(K,)`."""
+
+    loss: Array
+    accuracy: Array
+
+
+def evaluate(model: Model, data: Inputs) -> Evaluation:
+    """Loss and accuracy over all rows of `data`, in evaluation mode."""
+    loss, correct = np.zeros(model.K), np.zeros(model.K, np.int64)
+    for x, y in data.chunks(EVALUATION_ROWS):
+        chunk_loss, chunk_correct = model.loss_sums(x, y)
+        loss += chunk_loss
+        correct += chunk_correct
+    return Evaluation(loss / len(data), correct / len(data))
+
+
+@dataclass
+class TrainState:
+    """All that a resumed run needs, and nothing else.
+
+    Attributes:
+        step: updates made, over all epochs. epoch: epochs finished, that is, evaluated.
+        active: `(K,)`; False for a model that has stopped (it is masked, not removed).
+        running_loss, running_correct, running_rows: sums over the current epoch's batches so far.
+        best, best_epoch: the weights with the lowest validation loss, and the epoch they are from.
+    """
+
+    step: int
+    epoch: int
+    params: Params
+    buffers: Mapping[str, Array]
+    slots: Slots
+    history: History
+    active: Array
+    running_loss: Array
+    running_correct: Array
+    running_rows: int
+    best: Params
+    best_epoch: Array
+
+    @classmethod
+    def initial(cls, model: Model, optimizer: Optimizer, *, test: bool = False) -> TrainState:
+        """The state before the first step; `params` and `buffers` are the model's own memory."""
+        if not isinstance(model.params, Params):
+            raise TypeError("a view of some models cannot be trained by itself; copy it first")
+        K = model.K
+        return cls(
+            step=0,
+            epoch=0,
+            params=model.params,
+            buffers=model.buffers,
+            slots=optimizer.init(model.params),
+            history=History(K, test=test),
+            active=np.ones(K, bool),
+            running_loss=np.zeros(K),
+            running_correct=np.zeros(K, np.int64),
+            running_rows=0,
+            best=model.params.copy(),
+            best_epoch=np.zeros(K, np.int64),
+        )
+
+    def clear_running(self) -> None:
+        """Forget the epoch's sums."""
+        self.running_loss[:] = 0
+        self.running_correct[:] = 0
+        self.running_rows = 0
+
+
+class Callback:
+    """Named hooks that do nothing; override some. A callback owns no fact that changes training:
+    what it decides from is read back from the history."""
+
+    def on_fit_start(self, trainer: Trainer) -> None: ...
+    def on_batch_end(self, trainer: Trainer) -> None: ...
+    def on_epoch_end(self, trainer: Trainer) -> None: ...
+    def on_diverged(self, trainer: Trainer, k: int, message: str) -> None: ...
+    def on_fit_end(self, trainer: Trainer) -> None: ...
+
+
+@dataclass
+class _Track:
+    """Models that see the same batches: which of the stack they are, and their order's seed."""
+
+    models: slice
+    seed: int
+    model: Model
+    slots: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+
+
+class Trainer:
+    """Trains a model; continues from its state.
+
+    Args:
+        model: K models. optimizer, schedule: see `optim` and `schedules`.
+        batch_size: rows a step.
+        seed: of the order; K numbers make K independent replicas with an order each.
+        callbacks: called in their order. shuffle, drop_last: see `datasets.batches`.
+        state: to continue from (its `params` must be the model's); a new one if None.
+        test: whether the history has a column for the test accuracy.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        optimizer: Optimizer,
+        schedule: Schedule,
+        *,
+        batch_size: int,
+        seed: int | Sequence[int] = 0,
+        callbacks: Sequence[Callback] = (),
+        shuffle: batches.Shuffle = "samples",
+        drop_last: bool = False,
+        state: TrainState | None = None,
+        test: bool = False,
+    ) -> None:
+        self.model, self.optimizer, self.schedule = model, optimizer, schedule
+        self.batch_size, self.shuffle, self.drop_last = batch_size, shuffle, drop_last
+        self.callbacks = list(callbacks)
+        self.state = TrainState.initial(model, optimizer, test=test) if state is None else state
+        self.tracks = self._make_tracks(seed)
+        self.stop_requested = False
+        self.batches_per_epoch = 0
+        self._divergence = ""
+
+    def _make_tracks(self, seed: int | Sequence[int]) -> list[_Track]:
+        K, slots = self.model.K, self.state.slots
+        if isinstance(seed, int) or len(seed) == K == 1:
+            common = seed if isinstance(seed, int) else seed[0]
+            return [_Track(slice(0, K), common, self.model, slots)]
+        if len(seed) != K:
+            raise ValueError(f"{len(seed)} seeds for {K} models; expected one each")
+        return [
+            _Track(slice(k, k + 1), s, self.model.select(k), {n: p.select(k) for n, p in slots.items()})
+            for k, s in enumerate(seed)
+        ]
+
+    def check_fits(self, n: int) -> None:
+        """UsageError if a batch is larger than n rows."""
+        if self.batch_size > n:
+            raise UsageError(
+                f"--batch-size is {self.batch_size}: expected at most the {n} training rows; "
+                f"try --batch-size {min(100, n)}"
+            )
+
+    def fit(self, train: Inputs, *, epochs: int, valid: Inputs, test: Inputs | None = None) -> TrainState:
+        """Train until `epochs` epochs are done in all, every model has stopped, or a stop is requested.
+
+        Returns the state, which is then consistent: a later `fit` goes on from there to the same bits.
+
+        Raises UsageError if the batch is larger than the data, DivergedError when no model is left.
+        """
+        self.check_fits(len(train))
+        self.batches_per_epoch = batches.count(len(train), self.batch_size, self.drop_last)
+        self._each("on_fit_start")
+        # a diverging model overflows; it is recognised by its cost, not by warnings
+        with np.errstate(over="ignore", invalid="ignore"):
+            while self.state.epoch < epochs and self.state.active.any() and not self.stop_requested:
+                started = time.perf_counter()
+                if self._train_epoch(train):
+                    self._end_epoch(train, valid, test, started)
+        self._each("on_fit_end")
+        if self._divergence and not self.state.active.any():
+            raise DivergedError(self._divergence)
+        return self.state
+
+    def _train_epoch(self, train: Inputs) -> bool:
+        """What is left of the current epoch's batches; False if not all of them were done."""
+        state = self.state
+        epoch, first = state.epoch + 1, state.step - state.epoch * self.batches_per_epoch
+        for batch, selections in enumerate(self._orders(len(train), epoch, first), start=first + 1):
+            lr = np.broadcast_to(self.schedule(state.step), (self.model.K,))
+            for track, selection in zip(self.tracks, selections, strict=True):
+                if state.active[track.models].any():
+                    x, y = train.rows(selection)
+                    self._train_batch(track, x, y, lr[track.models], f"epoch {epoch}, batch {batch}")
+            state.running_rows += len(y)
+            state.step += 1
+            self._each("on_batch_end")
+            if self.stop_requested or not state.active.any():
+                return False
+        return True
+
+    def _orders(self, n: int, epoch: int, first: int) -> Iterator[tuple[slice | Array, ...]]:
+        """For each batch of the epoch from number `first`: the rows each track takes."""
+        return zip(
+            *(
+                batches.batches(
+                    n,
+                    self.batch_size,
+                    seed=track.seed,
+                    epoch=epoch,
+                    first=first,
+                    shuffle=self.shuffle,
+                    drop_last=self.drop_last,
+                )
+                for track in self.tracks
+            ),
+            strict=True,
+        )
+
+    def _train_batch(self, track: _Track, x: Array, y: Array, lr: Array, where: str) -> None:
+        state, model = self.state, track.model
+        cost = model.loss_and_grads(x, y, step=state.step)
+        self._check_finite(cost, track.models, lr, where)
+        if not state.active[track.models].any():
+            return
+        self.optimizer.update(model.params, model.grads, track.slots, lr, state.step)
+        state.running_loss[track.models] += model.batch.loss * len(y)
+        state.running_correct[track.models] += model.batch.correct
+
+    def _end_epoch(self, train: Inputs, valid: Inputs, test: Inputs | None, started: float) -> None:
+        state, model, epoch = self.state, self.model, self.state.epoch + 1
+        on_train, on_valid, penalty = evaluate(model, train), evaluate(model, valid), model.penalty()
+        on_test = None if test is None else evaluate(model, test)
+        lr = np.broadcast_to(self.schedule(state.step - 1), (model.K,))
+        self._check_finite(on_train.loss + penalty, slice(0, model.K), lr, f"the end of epoch {epoch}")
+        if not state.active.any():
+            return
+        train_cost, val_cost = on_train.loss + penalty, on_valid.loss + penalty
+        seconds = time.perf_counter() - started
+        for k in np.flatnonzero(state.active):
+            row = {
+                "model": int(k),
+                "epoch": epoch,
+                "train_loss": on_train.loss[k],
+                "train_cost": train_cost[k],
+                "train_accuracy": on_train.accuracy[k],
+                "val_loss": on_valid.loss[k],
+                "val_cost": val_cost[k],
+                "val_accuracy": on_valid.accuracy[k],
+                "difference": abs(train_cost[k] - val_cost[k]),
+                "running_loss": state.running_loss[k] / state.running_rows,
+                "running_accuracy": state.running_correct[k] / state.running_rows,
+                "learning_rate": lr[k],
+                "seconds": seconds,
+            }
+            if on_test is not None:
+                row["test_accuracy"] = on_test.accuracy[k]
+            state.history.append(row)
+        state.epoch = epoch
+        state.clear_running()
+        self._each("on_epoch_end")
+
+    def _check_finite(self, cost: Array, models: slice, lr: Array, where: str) -> None:
+        """Stop the models whose cost is not finite; their weights go back to the best ones."""
+        state = self.state
+        for i in np.flatnonzero(~np.isfinite(cost)):
+            k, eta = int(models.start + i), float(lr[i])
+            if not state.active[k]:
+                continue
+            state.active[k] = False
+            state.params.set_model(k, state.best.select(k))
+            self._divergence = (
+                f"the cost is {cost[i]} at {where}, with eta = {eta:g}: expected a finite number; "
+                f"try a smaller learning rate, such as --eta {eta / 10:g}"
+            )
+            for callback in self.callbacks:
+                callback.on_diverged(self, k, self._divergence)
+
+    def _each(self, hook: str) -> None:
+        for callback in self.callbacks:
+            getattr(callback, hook)(self)
