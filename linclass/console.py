@@ -61,6 +61,43 @@ class Console(Listener):
             self._bar = None
 
 
+class DownloadBar:
+    """A progress bar over the bytes of a download, on stderr."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.quiet = quiet
+        self._bar: Any = None
+        self._last = 0
+
+    def __enter__(self) -> DownloadBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._finish()
+
+    def progress(self, done: int, total: int | None) -> None:
+        """`done` bytes have come, of `total` where that is known."""
+        if self.quiet or total is None or not sys.stderr.isatty():
+            return
+        if self._bar is None or done < self._last:
+            self._finish()
+            self._last = 0
+            self._bar = click.progressbar(length=total, file=sys.stderr, label=f"{total / 1e6:.0f} MB")
+        self._bar.update(done - self._last)
+        self._last = done
+
+    def note(self, text: str) -> None:
+        """A line about a step."""
+        self._finish()
+        if not self.quiet:
+            click.echo(text, err=True)
+
+    def _finish(self) -> None:
+        if self._bar is not None:
+            self._bar.render_finish()
+            self._bar = None
+
+
 def _numbers(rows: Sequence[Row]) -> str:
     def mean(name: str) -> float:
         return float(sum(row[name] for row in rows)) / len(rows)

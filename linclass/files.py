@@ -114,7 +114,8 @@ def read_capped(path: Path, limit: int) -> bytes:
             problem = "it is not a regular file" if path.exists() else "no such file"
             raise DataError(f"cannot read {path}: {problem}")
         with path.open("rb") as file:
-            data = file.read(limit + 1)
+            # not limit + 1 outright: read() sets aside as much memory as it is asked for
+            data = file.read(min(limit, path.stat().st_size) + 1)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     if len(data) > limit:
@@ -152,7 +153,7 @@ def locked(path: Path) -> Iterator[None]:
             _lock(file)
         except OSError as error:
             raise RunTakenError(
-                f"{path.parent} is in use by another linclass process; wait for it or choose another --out"
+                f"{path.parent} is in use by another linclass process; wait for it or choose another directory"
             ) from error
         yield
 

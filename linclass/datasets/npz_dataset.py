@@ -1,0 +1,124 @@
+"""A user's own data: one `.npz` with x_train, y_train, x_test, y_test, and x_val, y_val if wanted.
+
+Rows may have any shape: `(n, d)` stays; images become channel-major rows, and their shape is kept:
+
+    (n, h, w)  ->  (1, h, w)      (n, h, w, c)  ->  (c, h, w)      (n, c, h, w)  ->  (c, h, w)
+
+with c = 1 or 3 (where both ends could be c, the last one is). Flat uint8 rows of 3072 are taken for
+(3, 32, 32) images, flat rows of 784 for (1, 28, 28).
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from linclass import npz
+from linclass.datasets.dataset import Split
+from linclass.datasets.labels import check_labels
+from linclass.errors import DataError
+from linclass.params import Array
+
+MAX_BYTES = 8 << 30
+_FLAT_IMAGES = {784: (1, 28, 28)}
+_FLAT_UINT8_IMAGES = {**_FLAT_IMAGES, 3072: (3, 32, 32)}
+_MOST_CLASSES = 1000  # unless there are more training rows
+
+ImageShape = tuple[int, int, int]
+
+
+class OwnData(NamedTuple):
+    """The splits as they are in the file; validation is None where it has none."""
+
+    train: Split
+    validation: Split | None
+    test: Split
+    C: int
+    image_shape: ImageShape | None
+
+
+def read_npz(path: Path) -> OwnData:
+    """The checked contents of `path`. Raises DataError for whatever does not fit together.
+
+    x is finite, of one dtype and width in all splits; y holds integers in [0, C), C = largest training
+    label + 1, at least 2.
+    """
+    arrays = npz.read(
+        path,
+        required=("x_train", "y_train", "x_test", "y_test"),
+        optional=("x_val", "y_val"),
+        max_bytes=MAX_BYTES,
+    )
+    if ("x_val" in arrays) != ("y_val" in arrays):
+        raise DataError(f"{path}: x_val and y_val come together; found only one of them")
+    splits = {name: _split(arrays, name, path) for name in ("train", "val", "test") if f"x_{name}" in arrays}
+    train, shape = splits["train"].x, arrays["x_train"].shape[1:]
+    for name, split in splits.items():
+        if arrays[f"x_{name}"].shape[1:] != shape or split.x.dtype != train.dtype:
+            here, there = _form(arrays[f"x_{name}"]), _form(arrays["x_train"])
+            raise DataError(f"{path}: x_{name} is {here}, x_train {there}; expected rows of one form")
+    C = _classes(splits["train"].y, path)
+    for name, split in splits.items():
+        check_labels(split.y, C, f"{path}: y_{name}")
+    image_shape = _image_shape(shape, train.dtype == np.uint8)
+    return OwnData(splits["train"], splits.get("val"), splits["test"], C, image_shape)
+
+
+def _split(arrays: dict[str, Array], name: str, path: Path) -> Split:
+    x, y = arrays[f"x_{name}"], arrays[f"y_{name}"]
+    label = f"{path}: x_{name}"
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1 or y.dtype.kind not in "iub":
+        hint = "; one-hot rows become labels by y.argmax(axis=1)" if y.ndim == 2 else ""
+        raise DataError(f"{path}: y_{name} is {_form(y)}; expected (n,) integers{hint}")
+    if x.ndim == 2 and len(x) != len(y) == x.shape[1]:
+        raise DataError(f"{label} {x.shape} looks transposed: y_{name} has {len(y):,} rows; store x_{name}.T")
+    if x.ndim < 2 or len(x) != len(y):
+        raise DataError(f"{label} is {_form(x)} and y_{name} has {len(y):,} rows; expected (n, d) and (n,)")
+    if x.size == 0:
+        raise DataError(f"{label} is empty: {x.shape}; expected at least one row and one column")
+    return Split(_rows(x, label), y.astype(np.int64))
+
+
+def _rows(x: Array, label: str) -> Array:
+    """x as `(n, d)`: uint8 stays, other numbers become float32, or float64 where float32 would round."""
+    if x.dtype != np.uint8:
+        narrow = x.dtype.kind == "b" or x.dtype.itemsize <= (4 if x.dtype.kind == "f" else 2)
+        x = x.astype(np.float32 if narrow else np.float64)
+        finite = np.isfinite(x.reshape(len(x), -1)).all(axis=1)
+        if not finite.all():
+            row = int(np.argmin(finite))
+            raise DataError(f"{label}: row {row:,} holds NaN or infinity; expected finite numbers")
+    if x.ndim == 4 and x.shape[3] in (1, 3):
+        x = x.transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(x.reshape(len(x), -1))
+
+
+def _image_shape(shape: tuple[int, ...], is_uint8: bool) -> ImageShape | None:
+    """(channels, height, width) of rows that had this shape in the file; None if they are no images."""
+    if len(shape) == 1:
+        return (_FLAT_UINT8_IMAGES if is_uint8 else _FLAT_IMAGES).get(shape[0])
+    if len(shape) == 2:
+        return (1, *shape)
+    if len(shape) == 3 and shape[2] in (1, 3):
+        return (shape[2], shape[0], shape[1])
+    if len(shape) == 3 and shape[0] in (1, 3):
+        return (shape[0], shape[1], shape[2])
+    return None
+
+
+def _classes(y: Array, path: Path) -> int:
+    largest, most = int(y.max()), max(len(y), _MOST_CLASSES) - 1
+    if not y.any():
+        raise DataError(f"{path}: y_train holds only the label 0; expected at least two classes")
+    if largest > most:
+        raise DataError(f"{path}: y_train goes up to {largest}; expected labels from 0 to {most} at most")
+    return max(largest + 1, 2)
+
+
+def _form(x: Array) -> str:
+    return f"{x.shape} {x.dtype}" if math.prod(x.shape) else f"{x.shape} (empty)"
