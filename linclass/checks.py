@@ -22,8 +22,9 @@ CHECKED_ROWS = 100
 
 def gradients_of_function(spec: str, seed: int = 0) -> list[tuple[str, Report]]:
     """Check a user's own function, named `FILE.py:NAME`; see `gradcheck.load_function`."""
-    function, theta = gradcheck.load_function(spec)
-    return [(spec, gradcheck.check_function(function, theta, seed=seed))]
+    with blas.limited(blas.DEFAULT_THREADS):
+        function, theta = gradcheck.load_function(spec)
+        return [(spec, gradcheck.check_function(function, theta, seed=seed))]
 
 
 def gradients_of_experiment(
@@ -38,7 +39,8 @@ def gradients_of_experiment(
     def create(d: int, *, l2: Array | float, seeds: Sequence[int]) -> Linear:
         return Linear.create(d, len(dataset.classes), seeds=seeds, init_std=settings.init_std, l2=l2)
 
-    return gradcheck.standard_checks(create, x, y, seed=settings.seed)
+    with blas.limited(blas.DEFAULT_THREADS):
+        return gradcheck.standard_checks(create, x, y, seed=settings.seed)
 
 
 def find_optimum(
