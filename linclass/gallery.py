@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from linclass.history import History
 from linclass.metrics import total_variation
 from linclass.params import Array
 from linclass.settings import Experiment
+
+if TYPE_CHECKING:
+    from linclass.plots.images import Scale
 
 LOG_EPOCHS_FROM = 200
 """From here on the epoch axis is logarithmic: almost everything happens in the first epochs."""
@@ -74,24 +78,37 @@ def draw_curves(folder: Path, subject: Subject, history: History) -> None:
         plots.save(figure, folder / f"{history.epochs}_{kind}.png")
 
 
-def draw_weights(folder: Path, subject: Subject, weights: Array, epoch: int) -> None:
-    """The templates W `(C, d)` as pictures; nothing where the rows are not images."""
+def draw_weights(
+    path: Path, subject: Subject, weights: Array, epoch: int, scale: Scale = "class", k: int = 0
+) -> None:
+    """The templates W `(C, d)` of model k as one picture; nothing where the rows are not images."""
     if subject.image_shape is None:
         return
     from linclass import plots
 
     roughness = float(total_variation(weights.reshape(-1, *subject.image_shape)).mean())
-    title = subject.heading(f"Weights after epoch {epoch} (roughness {roughness:.2f}, noise has 1.13)")
+    s = subject.settings
+    whose = f" of seed {s.seed + k}" if s.seeds > 1 else ""
+    title = subject.heading(f"Weights{whose} after epoch {epoch} (roughness {roughness:.2f}, noise has 1.13)")
     figure = plots.templates(
-        weights, subject.classes, image_shape=subject.image_shape, scale="class", title=title
+        weights, subject.classes, image_shape=subject.image_shape, scale=scale, title=title
     )
-    plots.save(figure, folder / f"{epoch}_weights.png")
+    plots.save(figure, path)
 
 
-def draw_animation(folder: Path, subject: Subject, frames: Sequence[tuple[int, Array]]) -> None:
-    """`weights.gif`: the templates of (epoch, W) one after the other; needs at least two."""
+def draw_animation(
+    path: Path, subject: Subject, frames: Sequence[tuple[int, Array]], scale: Scale = "class"
+) -> None:
+    """A GIF of the templates of (epoch, W) one after the other; needs at least two."""
     if subject.image_shape is None or len(frames) < 2:
         return
     from linclass import plots
 
-    plots.animation(frames, subject.classes, folder / "weights.gif", image_shape=subject.image_shape)
+    plots.animation(
+        frames,
+        subject.classes,
+        path,
+        title=subject.heading("Weights"),
+        image_shape=subject.image_shape,
+        scale=scale,
+    )

@@ -1,0 +1,46 @@
+"""A label's colour, line style and marker.
+
+Colours are Okabe and Ito's (2008), which the colour-blind can tell apart; line styles and markers say the
+same again, for a picture printed in grey.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+
+class Look(NamedTuple):
+    color: str
+    linestyle: Any
+    marker: str
+
+
+ROLES = {
+    "train": Look("#0072B2", "-", "o"),
+    "val": Look("#D55E00", (0, (5, 2)), "s"),
+    "test": Look("#009E73", (0, (1, 1.4)), "^"),
+}
+_OTHERS = (
+    Look("#000000", "-", "D"),
+    Look("#CC79A7", "-.", "v"),
+    Look("#E69F00", (0, (8, 2, 1, 2, 1, 2)), "<"),
+    Look("#56B4E9", (0, (3, 1)), ">"),
+)
+
+
+def looks_of(labels: Sequence[str]) -> list[Look]:
+    """One look a label: train, val, test fix the line style; a second train keeps it, in another colour."""
+    looks: list[Look] = []
+    others = itertools.cycle(_OTHERS)
+    for label in labels:
+        role = next((look for name, look in ROLES.items() if label.lower().startswith(name)), None)
+        if role is None:
+            look = next(others)
+        elif role in looks:
+            look = next(others)._replace(linestyle=role.linestyle)
+        else:
+            look = role
+        looks.append(look)
+    return looks

@@ -1,0 +1,87 @@
+"""What all pictures share: settings, a title's lines, saving.
+
+Never the user's own style: every picture is drawn with the settings of this file, so the same numbers
+give the same bytes.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from matplotlib import style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from linclass.files import write_durably
+
+# Names come from users: "$" is a dollar, not mathematics.
+_STYLE: dict[str, Any] = {
+    "text.parse_math": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "0.88",
+    "axes.labelsize": 11,
+    "legend.frameon": False,
+    "figure.constrained_layout.w_pad": 0.1,
+    "figure.constrained_layout.h_pad": 0.06,
+}
+TITLE_SIZE = 11.5
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def styled(function: Callable[P, R]) -> Callable[P, R]:
+    """Run `function` with this file's settings, whatever the user's matplotlibrc says."""
+
+    @functools.wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        with style.context(["default", _STYLE]):
+            return function(*args, **kwargs)
+
+    return wrapper
+
+
+def new_figure(width: float, height: float, **options: Any) -> Figure:
+    figure = Figure(figsize=(width, height), **options)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def wrap(text: str, width: float) -> str:
+    """Break a title into even lines of at most `width` inches; a letter is about 0.58 of its size wide."""
+    letters = max(8, int(width * 72 / (0.58 * TITLE_SIZE)))
+    lines = []
+    for part in text.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}").splitlines():
+        needed = len(textwrap.wrap(part, letters))
+        even = next(n for n in range(1, letters + 1) if len(textwrap.wrap(part, n)) <= needed)
+        lines += textwrap.wrap(part, even)
+    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def raster(figure: Figure, dpi: int) -> Image.Image:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, pil_kwargs={"compress_level": 1})
+    return Image.open(buffer).convert("RGB")
+
+
+@styled
+def save(figure: Figure, path: Path, *, dpi: int = 150) -> None:
+    """Write `figure` as PNG, durably; without a program's name or a date, so same numbers, same bytes.
+
+    Raises StorageError if `path` cannot be written.
+    """
+    picture = raster(figure, dpi)
+    if not any(axes.images for axes in figure.axes):  # lines need few colours: a third of the bytes
+        picture = picture.quantize(256, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", dpi=(dpi, dpi))
+    write_durably(path, buffer.getvalue())
