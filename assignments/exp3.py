@@ -10,9 +10,9 @@ ASSIGNMENT = Assignment(
     settings=Experiment(l2=0.1, eta=0.001, epochs=40, batch_size=100, shuffle="batches", seeds=5, test=True),
     figures="Figures: a smaller gap than in experiment 2; templates with the first patterns.",
     remarks=(
-        'The report publishes no numbers here, but says "smaller training loss" than experiment 2. That is false '
-        "under both definitions: compare the loss and the cost above with experiment 2's. Other correct "
-        "implementations end between 38.8 and 39.6 % on the test set."
+        'The report publishes no numbers here, but says "smaller training loss" than experiment 2. That is '
+        "false under both definitions: compare the loss and the cost above with experiment 2's. Other "
+        "correct implementations end between 38.8 and 39.6 % on the test set."
     ),
 )
 

@@ -11,8 +11,8 @@ ASSIGNMENT = Assignment(
     published={"": {40: {"train_cost": 1.899, "val_cost": 1.958, "test_accuracy": 0.3738}}},
     figures="Figures: the gap nearly closed, the smoothest templates of the four.",
     remarks=(
-        "The report's caption over these numbers says lambda = 0, eta = 0.1: a slip, as that setting has no such "
-        "costs (see exp1). Other correct implementations end between 36.7 and 37.7 %."
+        "The report's caption over these numbers says lambda = 0, eta = 0.1: a slip, as that setting has "
+        "no such costs (see exp1). Other correct implementations end between 36.7 and 37.7 %."
     ),
 )
 

@@ -18,8 +18,8 @@ ASSIGNMENT = Assignment(
     },
     figures="Figures: the curves of each order, in a directory of its own.",
     remarks=(
-        "Without shuffling the seeds agree ever more closely: the run converges to one point that does not depend "
-        "on the start. With shuffling the spread between seeds is the noise around it."
+        "Without shuffling the seeds agree ever more closely: the run converges to one point that does not "
+        "depend on the start. With shuffling the spread between seeds is the noise around it."
     ),
 )
 

@@ -38,9 +38,10 @@ ASSIGNMENT = Assignment(
     published={"": {epoch: dict(zip(COLUMNS, row, strict=True)) for epoch, row in TABLE.items()}},
     figures="Figures every 100 epochs: loss, accuracy, difference, weights; an animation of the weights.",
     remarks=(
-        "Published: the threshold 0.5 was never reached, the largest difference was 0.01996. Why nothing changes "
-        "after 50 to 100 epochs: the problem is convex and W contracts by 0.998 a step; what is left is noise "
-        "around one point. `linclass optimum` with this run's directory shows how far above the minimum."
+        "Published: the threshold 0.5 was never reached, the largest difference was 0.01996. Why nothing "
+        "changes after 50 to 100 epochs: the problem is convex and W contracts by 0.998 a step; what is left "
+        "is noise around one point. `linclass optimum` with this run's directory shows how far above the "
+        "minimum."
     ),
 )
 

@@ -8,9 +8,9 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     npz.py          reading and writing .npz without trust
     blas.py         threads, and what this machine's arithmetic is
     settings.py     Experiment: what an experiment is; the command line's options come from it
-    listener.py     what a run tells while it goes
     params.py       Params: named views (K, ...) into one flat buffer
     history.py      History: one row an epoch, the only place metrics go
+    listener.py     what a run tells while it goes
     schedules.py    step -> learning rate
     metrics.py      scores -> numbers, and how sure they are
     kernels.py      in-place forward/backward pairs
@@ -18,9 +18,9 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     optim.py        optimisers: constants and (init, update)
     losses.py       value and d(loss)/d(scores), in place
     models/         the protocol, the linear classifier
-    gradcheck.py    numerical against analytic gradients
+    gradcheck/      numerical against analytic gradients, and what is wrong with them
     optimum.py      L-BFGS on the same loss_and_grads: the true minimum, and the gap to it
-    plots.py        arrays -> Figure (the only file that imports matplotlib)
+    plots/          arrays -> Figure (the only place that imports matplotlib)
     gallery.py      which pictures a run has, and what they say
     training.py     TrainState, Callback, Trainer
     callbacks.py    overfit monitor, best keeper, snapshots, recorder, progress

@@ -8,7 +8,7 @@ measured.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from linclass.settings import Experiment
 
 if TYPE_CHECKING:
     from linclass.experiment import Result
+    from linclass.metrics import Interval
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,9 @@ class Assignment:
         """Print published beside measured."""
         rows = [("variant", "epoch", "number", "published", "measured", "difference")]
         for label, by_epoch in self.published.items():
-            rows += comparison_rows(label, by_epoch, results[label])
+            compared = compare_numbers(by_epoch, results[label])
+            rows += [(label, *number.texts()) for number in compared]
+            self.draw_comparison(label, compared, results[label])
         if len(rows) > 1:
             click.echo(f"\npublished ({self.source}) beside measured:")
             print_table([row if len(self.variants) > 1 else row[1:] for row in rows])
@@ -87,6 +90,21 @@ class Assignment:
                 click.echo(
                     f"{label or self.name}: on the bundled sample; the published numbers are of the full data"
                 )
+
+    def draw_comparison(self, label: str, compared: Sequence[Compared], result: Result) -> None:
+        """`published.png` in the run's directory: published and measured test accuracies."""
+        rows = [
+            (f"epoch {number.epoch}", number.published, number.measured.mean, *number.measured.bounds())
+            for number in compared
+            if number.column == "test_accuracy"
+        ]
+        if not rows:
+            return
+        from linclass import plots
+
+        sample = " — on the bundled sample" if result.is_sample else ""
+        title = f"{self.name} {label}".strip() + f": published and measured{sample}"
+        plots.save(plots.comparison(rows, title=title), result.path / "published.png")
 
     def command(self) -> click.Command:
         """Its command line."""
@@ -109,21 +127,36 @@ class Assignment:
         sys.exit(call(self.command(), prog_name=f"python -m assignments.{self.name}"))
 
 
-def comparison_rows(
-    label: str, published: Mapping[int, Mapping[str, float]], result: Result
-) -> list[tuple[str, str, str, str, str, str]]:
-    """One row for each published number that the run reached."""
+@dataclass(frozen=True)
+class Compared:
+    """A published number and the measured one: column `column` of values.csv after `epoch` epochs."""
+
+    epoch: int
+    column: str
+    published: float
+    measured: Interval
+
+    def texts(self) -> tuple[str, str, str, str, str]:
+        """epoch, column, published, measured, difference."""
+        percent = self.column.endswith("accuracy")
+        gap = self.measured.mean - self.published
+        return (
+            str(self.epoch),
+            self.column,
+            f"{100 * self.published:.2f} %" if percent else f"{self.published:g}",
+            self.measured.text(percent),
+            f"{100 * gap:+.2f} points" if percent else f"{gap:+.5f}",
+        )
+
+
+def compare_numbers(published: Mapping[int, Mapping[str, float]], result: Result) -> list[Compared]:
+    """Each published number that the run reached, with the measured mean over the replicas."""
     from linclass.metrics import mean_interval
 
-    rows = []
-    for epoch, numbers in published.items():
-        for column, value in numbers.items():
-            if epoch > result.history.epochs or column not in result.history.columns:
-                continue
-            measured = mean_interval(result.history.matrix(column)[epoch - 1])
-            percent = column.endswith("accuracy")
-            shown = f"{100 * value:.2f} %" if percent else f"{value:g}"
-            gap = measured.mean - value
-            difference = f"{100 * gap:+.2f} points" if percent else f"{gap:+.5f}"
-            rows.append((label, str(epoch), column, shown, measured.text(percent), difference))
-    return rows
+    history = result.history
+    return [
+        Compared(epoch, column, value, mean_interval(history.matrix(column)[epoch - 1]))
+        for epoch, numbers in published.items()
+        for column, value in numbers.items()
+        if epoch <= history.epochs and column in history.columns
+    ]

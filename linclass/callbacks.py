@@ -52,8 +52,8 @@ class OverfitMonitor(Callback):
     def _act(self, trainer: Trainer, k: int, difference: float) -> None:
         stopping = self.action == "stop"
         self.note(
-            f"{who(trainer, k)}overfitting at epoch {trainer.state.history.epochs}: |train cost - validation cost| "
-            f"= {difference:.5f} is above the threshold {self.threshold:g}"
+            f"{who(trainer, k)}overfitting at epoch {trainer.state.history.epochs}: "
+            f"|train cost - validation cost| = {difference:.5f} is above the threshold {self.threshold:g}"
             + ("; stopped here" if stopping else "; going on (--overfit-action stop would stop here)")
         )
         if stopping:

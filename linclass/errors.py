@@ -48,7 +48,7 @@ class CheckFailedError(LinclassError):
     exit_code = 7
 
 
-class InterruptedRun(LinclassError):  # noqa: N818 - an interruption, not an error
+class InterruptedRun(LinclassError):
     """A signal ended the run; its state is saved. Exit code 128 + signal number (130, 143)."""
 
     def __init__(self, message: str, signal_number: int) -> None:

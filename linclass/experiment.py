@@ -21,8 +21,8 @@ import numpy as np
 from linclass import __version__, blas, callbacks
 from linclass.datasets.dataset import Dataset, Split
 from linclass.datasets.inputs import Inputs
-from linclass.datasets.split import load_dataset
 from linclass.datasets.scale import Scaler
+from linclass.datasets.split import load_dataset
 from linclass.errors import DataError, DivergedError, InterruptedRun, UsageError
 from linclass.history import History
 from linclass.listener import SILENT, Listener
@@ -287,7 +287,8 @@ def _manifest(job: Job, threads: int, origin: str) -> dict[str, Any]:
 def _extend(directory: Run, state: TrainState, epochs: int) -> None:
     if epochs < state.epoch:
         raise UsageError(
-            f"--epochs is {epochs}: expected more than the {state.epoch} epochs that {directory.path} already has"
+            f"--epochs is {epochs}: expected more than the {state.epoch} epochs that {directory.path} "
+            "already has"
         )
     directory.settings = directory.settings.replace(epochs=epochs)
     directory.manifest["settings"] = directory.settings.to_dict()

@@ -16,6 +16,10 @@ class Interval(NamedTuple):
     mean: float
     half_width: float
 
+    def bounds(self) -> tuple[float, float]:
+        """The two ends of the interval (NaN for a single value)."""
+        return self.mean - self.half_width, self.mean + self.half_width
+
     def text(self, percent: bool = False) -> str:
         """Such as `38.97 ± 0.12 %` or `1.899 ± 0.002`; the mean alone where there is one value."""
         scale, digits, unit = (100, 2, " %") if percent else (1, 5, "")
@@ -74,4 +78,5 @@ def total_variation(images: Array) -> Array:
     vertical = np.abs(np.diff(images, axis=-2)).reshape(n, -1)
     mean = (horizontal.sum(1) + vertical.sum(1)) / (horizontal.shape[1] + vertical.shape[1])
     std = images.reshape(n, -1).std(axis=1)
-    return np.divide(mean, std, out=np.zeros_like(mean), where=std > 0)
+    roughness: Array = np.divide(mean, std, out=np.zeros_like(mean), where=std > 0)
+    return roughness

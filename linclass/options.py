@@ -34,10 +34,10 @@ def experiment_options(defaults: Experiment, only: Collection[str] | None = None
 
 def _experiment_option(field: dataclasses.Field[Any], default: Any) -> Callable[[F], F]:
     names = option_names(field)
+    # spelled out here, because click puts a default that is only shown in parentheses
     common: dict[str, Any] = {
         "default": None,
-        "help": field.metadata["help"],
-        "show_default": _shown(default),
+        "help": f"{field.metadata['help']}  [default: {_shown(default)}]",
     }
     if isinstance(field.default, bool):
         return click.option(f"{names[0]}/--no-{names[0][2:]}", field.name, **common)
@@ -74,3 +74,19 @@ def run_options(command: F) -> F:
     ):
         command = add(command)
     return command
+
+
+def markdown_table() -> str:
+    """The table of all experiment options for the README."""
+    lines = ["| option | default | |", "|---|---|---|"]
+    for field in dataclasses.fields(Experiment):
+        names = " ".join(f"`{name}`" for name in option_names(field))
+        choices = field.metadata["choices"]
+        help = field.metadata["help"].replace("|", "\\|")
+        allowed = "" if all(choice in help for choice in choices) else f" ({', '.join(choices)})"
+        lines.append(f"| {names} | {_shown(field.default)} | {help}{allowed} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    click.echo(markdown_table())

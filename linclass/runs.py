@@ -14,7 +14,7 @@ import shutil
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +29,9 @@ from linclass.optim import sgd
 from linclass.params import Array, Params
 from linclass.settings import Experiment
 from linclass.training import TrainState
+
+if TYPE_CHECKING:
+    from linclass.plots.images import Scale
 
 RESULTS = Path("result_pics")
 _CSV_LIMIT = 1 << 30
@@ -112,12 +115,32 @@ class Run:
             raise UsageError(f"no weights {weights!r} in {self.path}: expected one of {known}")
         return model
 
+    def frames(self, k: int = 0) -> list[tuple[int, Array]]:
+        """(epoch, W `(C, d)`) of model k at each snapshot."""
+        return [(epoch, self.model(epoch).params["W"][k].copy()) for epoch in self.snapshots]
+
     def loaded_scaler(self) -> Scaler:
         """The input scaling that belongs to the weights."""
         if self.scaler is None:
             self.load_state()
         assert self.scaler is not None
         return self.scaler
+
+    def draw_templates(
+        self, weights: str | int = "last", *, k: int = 0, scale: Scale = "class"
+    ) -> list[Path]:
+        """Draw model k's templates, and the animation if there are two snapshots; returns the files."""
+        if self.subject.image_shape is None:
+            raise UsageError(f"{self.path} was trained on rows of {self.features} numbers, not on images")
+        if not 0 <= k < self.settings.seeds:
+            raise UsageError(f"--model is {k}: {self.path} has the models 0 to {self.settings.seeds - 1}")
+        model = self.model(weights)
+        epochs = {"last": self.status["epoch"], "best": self.status["best_epoch"][k]}
+        epoch = int(epochs.get(str(weights), weights))
+        paths = [self.path / f"templates_{weights}_{scale}.png", self.path / f"templates_{scale}.gif"]
+        gallery.draw_weights(paths[0], self.subject, model.params["W"][k], epoch, scale, k)
+        gallery.draw_animation(paths[1], self.subject, self.frames(k), scale)
+        return [path for path in paths if path.exists()]
 
     # writing: only while the directory is claimed
 
@@ -150,15 +173,14 @@ class Run:
         epoch = state.epoch
         self._save_weights(self.path / "snapshots" / f"{epoch}.npz", state, state.params, np.asarray(epoch))
         gallery.draw_curves(self.path, self.subject, state.history)
-        gallery.draw_weights(self.path, self.subject, state.params["W"][0], epoch)
+        gallery.draw_weights(self.path / f"{epoch}_weights.png", self.subject, state.params["W"][0], epoch)
         self.write_status("running", state)
 
     def finish(self, state: TrainState, word: str, notes: Sequence[str] = ()) -> None:
         """Write best.npz, the animation and the closing status."""
         self._save_weights(self.path / "best.npz", state, state.best, state.best_epoch)
         if word == "finished":
-            frames = [(epoch, self.model(epoch).params["W"][0].copy()) for epoch in self.snapshots]
-            gallery.draw_animation(self.path, self.subject, frames)
+            gallery.draw_animation(self.path / "weights.gif", self.subject, self.frames())
         self.write_status(word, state, notes)
 
     def write_status(self, word: str, state: TrainState, notes: Sequence[str] = ()) -> None:

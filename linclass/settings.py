@@ -35,7 +35,13 @@ def option(
         choices: the allowed strings, if few.
         minimum: the smallest allowed number. above: the bound that must be exceeded.
     """
-    metadata = dict(help=help, flags=tuple(flags), choices=tuple(choices), minimum=minimum, above=above)
+    metadata = {
+        "help": help,
+        "flags": tuple(flags),
+        "choices": tuple(choices),
+        "minimum": minimum,
+        "above": above,
+    }
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -48,7 +54,8 @@ class Experiment:
     )
     split: str = option(
         "auto",
-        "batch-1: train on data_batch_1, validate on data_batch_2; all: train on all but the last --val-size rows; "
+        "batch-1: train on data_batch_1, validate on data_batch_2; "
+        "all: train on all but the last --val-size rows; "
         "auto: batch-1 for CIFAR-10, all for a file of your own",
         choices=("auto", "batch-1", "all"),
     )

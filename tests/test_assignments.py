@@ -1,0 +1,98 @@
+"""Every assignment runs, takes experiment options, and puts published beside measured."""
+
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from linclass.assignment import Assignment, compare_numbers
+from linclass.console import call
+from linclass.experiment import Result
+from linclass.history import COLUMNS, History
+
+ROOT = Path(__file__).parent.parent
+NAMES = sorted(path.stem for path in (ROOT / "assignments").glob("[a-z]*.py"))
+
+
+def assignment(name: str) -> Assignment:
+    found: Assignment = importlib.import_module(f"linclass.assignments.{name}").ASSIGNMENT
+    return found
+
+
+@pytest.fixture(autouse=True)
+def empty_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("LINCLASS_DATA", raising=False)
+
+
+def test_they_are_all_there() -> None:
+    assert {"exp1", "exp2", "exp3", "exp4", "all_data", "train_longer", "shuffling"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_runs_on_the_sample_with_options(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found = assignment(name)
+    assert found.name == name
+    arguments = ["--epochs", "1", "--seeds", "2", "--quiet", "--lambda", "0.5"]
+    assert call(found.command(), arguments, prog_name=name) == 0
+    out = capsys.readouterr().out
+    assert "on the bundled sample" in out
+    assert "not the published settings" in out
+    assert re.search(r"l2 0\.5 instead of [01]", out)
+    for label in found.variants:
+        folder = Path("result_pics", name, label)
+        assert (folder / "values.csv").exists()
+        assert (folder / "published.png").exists() == (1 in found.published.get(label, {}))
+    assert all(set(published) <= set(found.variants) for published in [found.published])
+
+
+def test_the_published_numbers_are_those_of_the_report() -> None:
+    """Read off the report's tables once more, by hand, apart from the assignments' own lines."""
+    assert assignment("exp1").published[""][40]["test_accuracy"] == 0.2784
+    assert assignment("exp2").published[""][40]["test_accuracy"] == 0.3908
+    assert assignment("exp4").published[""][40] == {
+        "train_cost": 1.899,
+        "val_cost": 1.958,
+        "test_accuracy": 0.3738,
+    }
+    table = assignment("train_longer").published[""]
+    assert len(table) == 13
+    assert table[700] == {"train_cost": 1.91865, "val_cost": 1.93335, "test_accuracy": 0.3825}
+    for name, l2, eta in (("exp1", 0, 0.1), ("exp2", 0, 0.001), ("exp3", 0.1, 0.001), ("exp4", 1, 0.001)):
+        settings = assignment(name).settings
+        assert (settings.l2, settings.eta, settings.shuffle) == (l2, eta, "batches")
+        assert (settings.epochs, settings.batch_size, settings.resolved().split) == (40, 100, "batch-1")
+
+
+def test_what_a_variant_varies_cannot_be_overridden(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(assignment("shuffling").command(), ["--shuffle", "none"], prog_name="shuffling") == 2
+    assert "is what shuffling varies" in capsys.readouterr().err
+
+
+def test_comparison_takes_the_mean_over_seeds_at_the_published_epoch() -> None:
+    history = History(2, test=True)
+    for epoch in (1, 2):
+        for model in (0, 1):
+            numbers = dict.fromkeys((*COLUMNS, "test_accuracy"), 0.1 * epoch + 0.02 * model)
+            history.append({**numbers, "epoch": epoch, "model": model})
+    result = Result(Path("r"), assignment("exp1").settings, history, False)
+    published = {2: {"test_accuracy": 0.25, "unknown": 1.0}, 9: {"test_accuracy": 0.5}}
+    (compared,) = compare_numbers(published, result)
+    assert compared.measured.mean == pytest.approx(0.21)
+    assert compared.texts()[:3] == ("2", "test_accuracy", "25.00 %")
+    assert compared.texts()[4] == "-4.00 points"
+    assert compared.measured.bounds()[0] == pytest.approx(
+        0.21 - 12.706 * np.std([0.2, 0.22], ddof=1) / 2**0.5, abs=1e-4
+    )
+
+
+def test_python_m_from_the_checkout() -> None:
+    command = [sys.executable, "-m", "assignments.exp4", "--lambda", "1", "--eta", "0.001", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "Experiment 4" in done.stdout

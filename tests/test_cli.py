@@ -1,0 +1,251 @@
+"""The command line as a user meets it: what is imported, bad input, exit codes, every command's help."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from linclass.cli import cli
+from linclass.console import call
+
+HEAVY = ("numpy", "scipy", "matplotlib", "pandas", "threadpoolctl", "PIL", "torch")
+
+
+@pytest.fixture(autouse=True)
+def empty_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working directory, a cache and a data variable with nothing in them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("LINCLASS_DATA", raising=False)
+
+
+def linclass(*arguments: object) -> int:
+    return call(cli, [str(a) for a in arguments], prog_name="linclass")
+
+
+def own_npz(path: Path = Path("own.npz"), **changes: np.ndarray) -> Path:
+    generator = np.random.default_rng(0)
+    y = generator.integers(0, 3, 150)
+    x = generator.normal(size=(150, 5)) + np.eye(3, 5)[y]
+    arrays = {"x_train": x[:120], "y_train": y[:120], "x_test": x[120:], "y_test": y[120:]}
+    np.savez(path, **{**arrays, **changes})
+    return path
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from linclass.cli import cli\n"
+        "try: cli(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({name.split('.')[0] for name in sys.modules} & set(sys.argv[1:])))"
+    )
+    for arguments in ("['--help']", "['train', '--help']", "['data', '--help']"):
+        program = code.replace("['--help']", arguments)
+        done = subprocess.run(
+            [sys.executable, "-c", program, *HEAVY], capture_output=True, text=True, check=True
+        )
+        assert "Usage:" in done.stdout
+        assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_python_m_linclass_works() -> None:
+    done = subprocess.run([sys.executable, "-m", "linclass", "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.split()[0]) == (0, "linclass,")
+
+
+def test_every_command_and_option_has_help() -> None:
+    for name, command in cli.commands.items():
+        assert command.help, name
+        for parameter in getattr(command, "params", []):
+            if parameter.param_type_name == "option":
+                assert parameter.help, f"{name} {parameter.opts}"
+
+
+def test_train_on_the_bundled_sample_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert linclass("train", "--epochs", 2) == 0
+    out, err = capsys.readouterr()
+    assert "on the bundled sample" in out
+    assert sum("using the bundled sample of real images" in line for line in err.splitlines()) == 1
+    assert '"sample": true' in Path("result_pics/train/run.json").read_text()
+    assert "epoch 2/2" in err
+    for name in ("values.csv", "state.npz", "best.npz", "2_loss.png", "2_weights.png", "snapshots/2.npz"):
+        assert Path("result_pics/train", name).exists()
+
+
+def test_several_seeds_report_an_interval(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        linclass("train", "--dataset", own_npz(), "--epochs", 2, "--batch-size", 20, "--seeds", 3, "--test")
+        == 0
+    )
+    out = capsys.readouterr().out
+    assert "mean ± 95 % interval of 3 seeds" in out
+    assert out.count("±") == 8
+    lines = Path("result_pics/train/values.csv").read_text().splitlines()
+    assert lines[0].startswith("model,epoch,")
+    assert len(lines) == 1 + 2 * 3
+
+
+def test_train_long_has_the_reports_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    assert linclass("train-long", "--help") == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for words in (
+        "[default: 2000]",
+        "[default: 100]",
+        "[default: batches]",
+        "[default: all]",
+        "[default: stop]",
+    ):
+        assert words in text
+    arguments = ["--dataset", own_npz(), "--epochs", 4, "--snapshot-every", 2, "--batch-size", 20]
+    assert linclass("train-long", *arguments) == 0
+    for name in ("2_loss.png", "2_accuracy.png", "2_difference.png", "4_difference.png", "snapshots/2.npz"):
+        assert Path("result_pics/train_longer", name).exists()
+
+
+BAD_OPTIONS = [
+    (["--eta", 0], 2, "--eta is 0.0: expected a number above 0"),
+    (["--eta", -1], 2, "--eta is -1.0"),
+    (["--eta", "fast"], 2, "'fast' is not a valid float"),
+    (["--lambda", -0.1], 2, "--lambda is -0.1"),
+    (["--l2", "nan"], 2, "finite"),
+    (["--epochs", 0], 2, "--epochs is 0"),
+    (["--batch-size", 0], 2, "--batch-size is 0"),
+    (["--batch-size", 5000], 2, "--batch-size is 5000: expected at most the 2000 training rows"),
+    (["--train-size", 9999999], 2, "--train-size"),
+    (["--shuffle", "often"], 2, "'often' is not one of"),
+    (["--dataset", "cifar12"], 2, "--dataset is 'cifar12'"),
+    (["--dataset", "absent.npz"], 3, "absent.npz"),
+    (["--data-dir", "nowhere"], 3, "linclass data fetch cifar10"),
+    (["--out", "/proc/no/such"], 6, "cannot write"),
+    (["--lr", 1e200, "--lambda", 1], 4, "try a smaller learning rate"),
+    (["--epoch", 3], 2, "--epochs"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "words"), BAD_OPTIONS, ids=lambda value: str(value)[:30])
+def test_bad_options(arguments: list, code: int, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert linclass("train", *arguments) == code
+    err = capsys.readouterr().err
+    assert words in err
+    assert "Traceback" not in err
+
+
+BAD_DATA = {
+    "transposed": ({"x_train": np.zeros((5, 120))}, "transposed"),
+    "not finite": ({"x_train": np.full((120, 5), np.nan)}, "finite"),
+    "labels": ({"y_train": np.full(120, -1)}, "row 0"),
+    "float labels": ({"y_train": np.full(120, 0.5)}, "integer"),
+    "row counts": ({"y_train": np.zeros(119, int)}, "119"),
+    "objects": ({"x_train": np.full((120, 5), None)}, "x_train"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_DATA)
+def test_bad_data(case: str, capsys: pytest.CaptureFixture[str]) -> None:
+    changes, words = BAD_DATA[case]
+    assert linclass("train", "--dataset", own_npz(**changes)) == 3
+    err = capsys.readouterr().err
+    assert words in err
+    assert len(err.strip().splitlines()) == 1
+    assert not Path("result_pics").exists()
+
+
+def test_a_damaged_or_missing_file_is_exit_3(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = Path("data/cifar-10-batches-py")
+    folder.mkdir(parents=True)
+    (folder / "data_batch_1").write_bytes(b"not a pickle")
+    assert linclass("train") == 3
+    err = capsys.readouterr().err
+    assert "is incomplete" in err
+    for name in ("data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"):
+        (folder / name).write_bytes(b"\x80\x02}q\x00.")
+    assert linclass("train") == 3
+    assert "data_batch_1 is not a pickled CIFAR-10 batch" in capsys.readouterr().err
+
+
+def test_a_run_that_is_there_is_exit_5(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["train", "--dataset", own_npz(), "--epochs", 1, "--out", "r"]
+    assert linclass(*arguments) == 0
+    assert linclass(*arguments) == 5
+    err = capsys.readouterr().err
+    assert "linclass resume r" in err
+    assert "--overwrite" in err
+    assert linclass(*arguments, "--overwrite") == 0
+
+
+def test_resume_and_evaluate(capsys: pytest.CaptureFixture[str]) -> None:
+    assert linclass("train", "--dataset", own_npz(), "--epochs", 2, "--out", "r") == 0
+    assert linclass("resume", "r") == 0
+    assert "is finished (2 epochs)" in capsys.readouterr().err
+    assert linclass("resume", "r", "--epochs", 3) == 0
+    assert linclass("evaluate", "r", "--on", "validation", "--weights", "best") == 0
+    assert "on the 12 validation rows" in capsys.readouterr().out
+    assert linclass("evaluate", "r", "--weights", "77") == 2
+    assert linclass("resume", "absent") == 3
+    assert "no run in absent" in capsys.readouterr().err
+
+
+def test_ctrl_c_and_resume_through_the_real_command() -> None:
+    train = [sys.executable, "-m", "linclass", "train", "--dataset", str(own_npz()), "--dtype", "float64"]
+    arguments = [*train, "--batch-size", "10", "--quiet", "--epochs", "600", "--out"]
+    subprocess.run([*arguments, "whole"], check=True, capture_output=True)
+    process = subprocess.Popen([*arguments, "part"], stderr=subprocess.PIPE, text=True)
+    while not Path("part/values.csv").exists() or Path("part/values.csv").stat().st_size < 3000:
+        time.sleep(0.005)
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    err = process.communicate()[1]
+    assert process.returncode == 130
+    assert "linclass resume part" in err
+    subprocess.run([sys.executable, "-m", "linclass", "resume", "part"], check=True, capture_output=True)
+    assert Path("part/best.npz").read_bytes() == Path("whole/best.npz").read_bytes()
+    assert Path("part/snapshots/600.npz").read_bytes() == Path("whole/snapshots/600.npz").read_bytes()
+
+
+def test_data_list_verify_fetch(capsys: pytest.CaptureFixture[str]) -> None:
+    assert linclass("data", "list") == 0
+    assert "absent" in capsys.readouterr().out
+    assert linclass("data", "verify", "cifar10-sample") == 0
+    assert linclass("data", "verify") == 3
+    assert linclass("data", "fetch", "nothing") == 2
+    assert linclass("data", "fetch", "cifar10", "--mirror", Path("nowhere").absolute().as_uri()) == 3
+    assert linclass("data", "fetch", "cifar10", "--mirror", "gopher://x") == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_gradcheck_passes_and_a_wrong_function_is_exit_7(capsys: pytest.CaptureFixture[str]) -> None:
+    assert linclass("gradcheck", "--dataset", own_npz()) == 0
+    assert "all 6 gradient checks passed" in capsys.readouterr().out
+    source = (
+        "import numpy as np\ntheta0 = np.array([1.0, 2.0])\ndef f(theta): return (theta**2).sum(), theta\n"
+    )
+    Path("mine.py").write_text(source)
+    assert linclass("gradcheck", "--function", "mine.py:f") == 7
+    assert "half" in capsys.readouterr().out
+    assert linclass("gradcheck", "--function", "mine.py:g") == 2
+
+
+def test_optimum_of_options_and_the_gap_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:
+    own = own_npz()
+    assert linclass("optimum", "--dataset", own, "--lambda", 0.1, "--quiet") == 0
+    assert "converged" in capsys.readouterr().out
+    train = ["train", "--dataset", own, "--lambda", 0.1, "--eta", 0.1, "--epochs", 200, "--batch-size", 10]
+    assert linclass(*train, "--seeds", 2, "--out", "r", "--quiet") == 0
+    capsys.readouterr()
+    assert linclass("optimum", "r", "--quiet") == 0
+    out = capsys.readouterr().out
+    gaps = [float(line.split()[-1]) for line in out.splitlines() if "gap in cost" in line]
+    assert len(gaps) == 2
+    assert all(0 < gap < 0.01 for gap in gaps)
+    assert linclass("optimum", "r", "--lambda", 1) == 2
+
+
+def test_a_closed_pipe_is_no_traceback() -> None:
+    command = f"{sys.executable} -m linclass train --help | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=dict(os.environ))
+    assert "Traceback" not in done.stderr

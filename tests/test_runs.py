@@ -1,0 +1,285 @@
+"""The run directory: what is written, what is refused, and that a resumed run is the uninterrupted one."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import linclass
+from linclass import files
+from linclass.errors import DataError, DivergedError, InterruptedRun, RunTakenError, StorageError, UsageError
+from linclass.experiment import evaluate_run, resume, run
+from linclass.history import Row
+from linclass.listener import Listener
+from linclass.runs import load_run
+from linclass.settings import Experiment
+
+
+@pytest.fixture
+def own_npz(tmp_path: Path) -> Path:
+    return write_npz(tmp_path / "own.npz")
+
+
+def write_npz(path: Path, seed: int = 0) -> Path:
+    generator = np.random.default_rng(seed)
+    y = generator.integers(0, 3, 360).astype(np.int64)
+    x = generator.normal(size=(360, 6)) + np.eye(3, 6)[y]
+    np.savez(path, x_train=x[:300], y_train=y[:300], x_test=x[300:], y_test=y[300:])
+    return path
+
+
+def settings(own_npz: Path, **changes: object) -> Experiment:
+    base = {
+        "dataset": str(own_npz),
+        "epochs": 6,
+        "batch_size": 25,
+        "eta": 0.1,
+        "l2": 0.01,
+        "dtype": "float64",
+    }
+    return Experiment.from_dict({**base, "test": True, **changes})
+
+
+class InterruptAt(Listener):
+    """Sends SIGINT to this very process when an epoch is finished."""
+
+    def __init__(self, epoch: int, number: int = signal.SIGINT) -> None:
+        self.at, self.number = epoch, number
+
+    def epoch(self, rows: list[Row]) -> None:
+        if rows[0]["epoch"] == self.at:
+            signal.raise_signal(self.number)
+
+
+def without_seconds(path: Path) -> list[list[str]]:
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    drop = rows[0].index("seconds")
+    return [row[:drop] + row[drop + 1 :] for row in rows]
+
+
+def assert_same_run(a: Path, b: Path) -> None:
+    assert without_seconds(a / "values.csv") == without_seconds(b / "values.csv")
+    for name in ("best.npz", "snapshots/6.npz", "6_loss.png", "6_accuracy.png", "6_difference.png"):
+        assert (a / name).read_bytes() == (b / name).read_bytes(), name
+    np.testing.assert_array_equal(load_run(a).model().params.flat, load_run(b).model().params.flat)
+
+
+def test_what_is_in_the_directory(own_npz: Path, tmp_path: Path) -> None:
+    result = run(settings(own_npz, snapshot_every=2), out=tmp_path / "r", origin="a test")
+    found = load_run(tmp_path / "r")
+    assert found.manifest["origin"] == "a test"
+    assert found.settings == settings(own_npz, snapshot_every=2).resolved()
+    assert set(found.manifest["versions"]) == {"python", "numpy", "scipy"}
+    assert found.manifest["data"]["sample"] is False
+    assert found.snapshots == [2, 4, 6]
+    assert found.status["status"] == "finished"
+    assert found.history.to_csv() == (tmp_path / "r/values.csv").read_text()
+    assert list(found.history.to_pandas()["epoch"]) == [1, 2, 3, 4, 5, 6]
+    assert result.history.rows == found.history.rows
+    for epoch in (2, 4, 6):
+        for kind in ("loss", "accuracy", "difference"):
+            assert (tmp_path / f"r/{epoch}_{kind}.png").stat().st_size > 1000
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_and_resumed_is_bit_identical(
+    own_npz: Path, tmp_path: Path, seeds: int, number: int
+) -> None:
+    wanted = settings(own_npz, seeds=seeds)
+    run(wanted, out=tmp_path / "whole")
+    with pytest.raises(InterruptedRun, match="linclass resume") as caught:
+        run(wanted, out=tmp_path / "part", listener=InterruptAt(2, number))
+    assert caught.value.exit_code == 128 + number
+    assert load_run(tmp_path / "part").status["status"] == "interrupted"
+    with pytest.raises(InterruptedRun):
+        resume(tmp_path / "part", listener=InterruptAt(4, number))
+    resume(tmp_path / "part")
+    assert_same_run(tmp_path / "whole", tmp_path / "part")
+
+
+def test_a_killed_process_loses_no_row_and_doubles_none(own_npz: Path, tmp_path: Path) -> None:
+    """SIGKILL a real process at an arbitrary moment, resume in another: the same run."""
+    arguments = [
+        "--dataset",
+        own_npz,
+        "--batch-size",
+        25,
+        "--eta",
+        0.1,
+        "--lambda",
+        0.01,
+        "--dtype",
+        "float64",
+    ]
+    command = [sys.executable, "-m", "linclass", "train", *map(str, arguments), "--epochs", "400", "--out"]
+    subprocess.run([*command, tmp_path / "whole", "--quiet"], check=True, capture_output=True)
+    process = subprocess.Popen([*command, tmp_path / "part", "--quiet"], stderr=subprocess.DEVNULL)
+    while (
+        not (tmp_path / "part/values.csv").exists() or len((tmp_path / "part/values.csv").read_bytes()) < 5000
+    ):
+        time.sleep(0.005)
+        assert process.poll() is None, "it ended before it could be killed"
+    process.kill()
+    process.wait()
+    (tmp_path / "part/state.npz.partial").write_bytes(b"left by a killed write")
+    with (tmp_path / "part/values.csv").open("a") as csv:
+        csv.write("9999,0.1,0.1")  # a row that no state knows of
+    resume(tmp_path / "part")
+    assert without_seconds(tmp_path / "whole/values.csv") == without_seconds(tmp_path / "part/values.csv")
+    assert (tmp_path / "whole/best.npz").read_bytes() == (tmp_path / "part/best.npz").read_bytes()
+    assert not (tmp_path / "part/state.npz.partial").exists()
+
+
+def test_resuming_a_finished_run_says_so_and_epochs_extends_it(own_npz: Path, tmp_path: Path) -> None:
+    run(settings(own_npz, epochs=4), out=tmp_path / "r")
+    notes: list[str] = []
+    listener = Listener()
+    listener.note = notes.append  # type: ignore[method-assign]
+    before = (tmp_path / "r/values.csv").read_bytes()
+    resume(tmp_path / "r", listener=listener)
+    assert "is finished (4 epochs)" in notes[0]
+    assert (tmp_path / "r/values.csv").read_bytes() == before
+    resume(tmp_path / "r", epochs=6)
+    run(settings(own_npz), out=tmp_path / "whole")
+    assert_same_run(tmp_path / "r", tmp_path / "whole")
+    with pytest.raises(UsageError, match="expected more than the 6 epochs"):
+        resume(tmp_path / "r", epochs=3)
+
+
+def test_which_directory(own_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    short = settings(own_npz, epochs=1)
+    assert run(short, name="a").path == Path("result_pics/a")
+    assert run(short, name="a").path == Path("result_pics/a-2")
+    assert run(short, name="a").path == Path("result_pics/a-3")
+    assert run(short, name="a", overwrite=True).path == Path("result_pics/a")
+    with pytest.raises(RunTakenError, match=r"a finished run.*linclass resume result_pics/a.*--overwrite"):
+        run(short, out=Path("result_pics/a"))
+    with pytest.raises(InterruptedRun):
+        run(settings(own_npz), name="b", listener=InterruptAt(2))
+    with pytest.raises(RunTakenError, match=r"an unfinished run.*resume"):
+        run(short, name="b")
+
+
+def test_overwriting_removes_the_run_and_nothing_else(own_npz: Path, tmp_path: Path) -> None:
+    run(settings(own_npz, snapshot_every=3), out=tmp_path / "r")
+    (tmp_path / "r/notes.txt").write_text("mine")
+    (tmp_path / "r/my_loss.png").write_text("mine")
+    run(settings(own_npz, epochs=1), out=tmp_path / "r", overwrite=True)
+    assert load_run(tmp_path / "r").snapshots == [1]
+    assert not (tmp_path / "r/3_loss.png").exists()
+    assert (tmp_path / "r/notes.txt").read_text() == "mine"
+    assert (tmp_path / "r/my_loss.png").read_text() == "mine"
+
+
+def test_a_locked_directory_is_left_alone(own_npz: Path, tmp_path: Path) -> None:
+    run(settings(own_npz, epochs=1), out=tmp_path / "r")
+    before = {path: path.read_bytes() for path in (tmp_path / "r").rglob("*") if path.is_file()}
+    with files.locked(tmp_path / "r/.lock"):
+        for attempt in (
+            lambda: run(settings(own_npz), out=tmp_path / "r", overwrite=True),
+            lambda: resume(tmp_path / "r", epochs=9),
+        ):
+            with pytest.raises(RunTakenError, match="in use by another"):
+                attempt()
+    assert before == {path: path.read_bytes() for path in before}
+
+
+def test_a_diverged_run_keeps_what_it_had(own_npz: Path, tmp_path: Path) -> None:
+    with pytest.raises(DivergedError, match="--eta"):
+        run(settings(own_npz, eta=1e200, l2=1.0), out=tmp_path / "r")
+    found = load_run(tmp_path / "r")
+    assert found.status["status"] == "diverged"
+    assert "--eta 1e+199" in found.status["notes"][-1]
+    assert np.isfinite(found.model().params.flat).all()
+
+
+def test_overfitting_stops_the_run_and_is_written_down(own_npz: Path, tmp_path: Path) -> None:
+    wanted = settings(own_npz, eta=1.0, l2=0.0, epochs=50, overfit_threshold=1e-4, overfit_action="stop")
+    result = run(wanted, out=tmp_path / "r")
+    assert result.history.epochs < 50
+    status = load_run(tmp_path / "r").status
+    assert status["status"] == "finished"
+    assert f"overfitting at epoch {result.history.epochs}:" in status["notes"][0]
+    assert load_run(tmp_path / "r").snapshots == [result.history.epochs]
+
+
+def test_a_full_disk_leaves_the_earlier_state(
+    own_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FullDisk(files.System):
+        def __init__(self, writes: int) -> None:
+            self.left = writes
+
+        def write(self, file, data) -> None:
+            self.left -= 1
+            if self.left < 0:
+                raise OSError(28, "No space left on device")
+            super().write(file, data)
+
+    run(settings(own_npz), out=tmp_path / "whole")
+    for writes in range(4, 11, 2):
+        monkeypatch.setattr(files, "SYSTEM", FullDisk(writes))
+        out = tmp_path / f"r{writes}"
+        with pytest.raises(StorageError, match=r"cannot write .*bytes\): No space left"):
+            run(settings(own_npz), out=out)
+        monkeypatch.setattr(files, "SYSTEM", files.System())
+        resume(out)
+        assert_same_run(tmp_path / "whole", out)
+
+
+def test_evaluate_agrees_with_the_log(own_npz: Path, tmp_path: Path) -> None:
+    run(settings(own_npz, snapshot_every=3, seeds=2), out=tmp_path / "r")
+    history = load_run(tmp_path / "r").history
+    for weights, epoch in (("last", 6), (3, 3), ("3", 3)):
+        for split, column in (("test", "test"), ("validation", "val"), ("train", "train")):
+            scores = evaluate_run(tmp_path / "r", split=split, weights=weights)
+            for score in scores:
+                assert score.accuracy == history.matrix(f"{column}_accuracy")[epoch - 1, score.model]
+                assert score.low < score.accuracy < score.high
+                if column != "test":
+                    assert score.cost == history.matrix(f"{column}_cost")[epoch - 1, score.model]
+    best = evaluate_run(tmp_path / "r", split="validation", weights="best")
+    assert [score.loss for score in best] == [history.column("val_loss", k).min() for k in range(2)]
+    with pytest.raises(UsageError, match="expected one of last, best, 3, 6"):
+        evaluate_run(tmp_path / "r", weights="5")
+
+
+def test_other_data_is_refused(own_npz: Path, tmp_path: Path) -> None:
+    with pytest.raises(InterruptedRun):
+        run(settings(own_npz), out=tmp_path / "r", listener=InterruptAt(2))
+    write_npz(own_npz, seed=1)
+    for attempt in (resume, evaluate_run):
+        with pytest.raises(DataError, match="was trained on"):
+            attempt(tmp_path / "r")
+
+
+@pytest.mark.parametrize("name", ["state.npz", "values.csv", "run.json"])
+def test_a_damaged_file_is_one_line(own_npz: Path, tmp_path: Path, name: str) -> None:
+    run(settings(own_npz, epochs=2), out=tmp_path / "r")
+    path = tmp_path / "r" / name
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(DataError, match=name) as caught:
+        load_run(tmp_path / "r").model()
+    assert "\n" not in str(caught.value)
+
+
+def test_no_run_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no run in .*run\.json"):
+        load_run(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_public_names_of_the_package(own_npz: Path, tmp_path: Path) -> None:
+    result = linclass.run(settings(own_npz, epochs=1), out=tmp_path / "r")
+    assert linclass.load_run(result.path).model("best").K == 1
+    assert json.loads((tmp_path / "r/run.json").read_text())["settings"]["epochs"] == 1
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = linclass.nothing

@@ -1,0 +1,234 @@
+"""The trainer: the loop against a textbook loop, replicas, exact continuation, stopping."""
+
+import numpy as np
+import pytest
+
+from linclass.callbacks import BestKeeper, OverfitMonitor
+from linclass.datasets import batches
+from linclass.datasets.dataset import Split
+from linclass.datasets.inputs import Inputs
+from linclass.errors import DivergedError, UsageError
+from linclass.models.linear import Linear
+from linclass.optim import sgd
+from linclass.schedules import constant
+from linclass.training import Callback, Trainer, TrainState, evaluate
+
+D, C, N = 7, 3, 53
+
+
+def inputs(seed: int = 0, n: int = N, dtype: str = "float64") -> Inputs:
+    generator = np.random.default_rng(seed)
+    y = generator.integers(0, C, n)
+    x = generator.normal(size=(n, D)) + 2 * np.eye(C, D)[y]
+    return Inputs(Split(x.astype(dtype), y), None, dtype)
+
+
+def trainer(seeds=(0,), *, l2=0.1, eta=0.05, shuffle="samples", callbacks=(), state=None, model=None, **more):
+    model = model or Linear.create(D, C, seeds=seeds, l2=l2)
+    return Trainer(
+        model,
+        sgd(),
+        constant(eta),
+        batch_size=10,
+        seed=seeds,
+        shuffle=shuffle,
+        callbacks=callbacks,
+        state=state,
+        **more,
+    )
+
+
+def textbook(seed: int, epochs: int, l2: float, eta: float, shuffle: str) -> tuple[np.ndarray, np.ndarray]:
+    """Mini-batch gradient descent as in the lecture notes, one sample's formula at a time."""
+    model = Linear.create(D, C, seeds=[seed])
+    W, b, data = model.W[0].copy(), model.b[0].copy(), inputs().split
+    for epoch in range(1, epochs + 1):
+        for rows in batches.batches(N, 10, seed=seed, epoch=epoch, shuffle=shuffle):
+            x, y = data.x[rows], data.y[rows]
+            s = x @ W.T + b
+            P = np.exp(s) / np.exp(s).sum(axis=1, keepdims=True)
+            G = P - np.eye(C)[y]
+            W, b = W - eta * (G.T @ x / len(x) + 2 * l2 * W), b - eta * G.mean(axis=0)
+    return W, b
+
+
+@pytest.mark.parametrize("shuffle", ["samples", "batches", "none"])
+def test_the_loop_is_the_textbooks(shuffle: str) -> None:
+    t = trainer([5], shuffle=shuffle)
+    t.fit(inputs(), epochs=3, valid=inputs(1))
+    W, b = textbook(5, 3, 0.1, 0.05, shuffle)
+    np.testing.assert_allclose(t.state.params["W"][0], W, atol=1e-13)
+    np.testing.assert_allclose(t.state.params["b"][0], b, atol=1e-13)
+
+
+def test_replica_k_is_exactly_the_single_run_with_its_seed() -> None:
+    stack = trainer([3, 4, 5])
+    stack.fit(inputs(), epochs=3, valid=inputs(1))
+    for k, seed in enumerate([3, 4, 5]):
+        single = trainer([seed])
+        single.fit(inputs(), epochs=3, valid=inputs(1))
+        np.testing.assert_array_equal(stack.state.params.matrix()[k], single.state.params.matrix()[0])
+        np.testing.assert_allclose(
+            stack.state.history.column("train_cost", k), single.state.history.column("train_cost"), atol=1e-12
+        )
+
+
+def test_replicas_have_their_own_order_and_a_sweep_shares_one() -> None:
+    same_start = Linear.create(D, C, seeds=[0, 0])
+    sweep = Trainer(same_start, sgd(), constant(0.05), batch_size=10, seed=7)
+    sweep.fit(inputs(), epochs=1, valid=inputs(1))
+    np.testing.assert_array_equal(*sweep.state.params.matrix())
+    replicas = trainer([1, 2], model=Linear.create(D, C, seeds=[0, 0]))
+    replicas.fit(inputs(), epochs=1, valid=inputs(1))
+    assert not np.array_equal(*replicas.state.params.matrix())
+
+
+def test_a_stack_on_common_batches_takes_lambda_and_eta_per_model() -> None:
+    settings = [(0.0, 0.01), (0.5, 0.1)]
+    l2, eta = (np.array(column) for column in zip(*settings, strict=True))
+    stack = Trainer(Linear.create(D, C, seeds=[0, 0], l2=l2), sgd(), constant(eta), batch_size=10, seed=0)
+    stack.fit(inputs(), epochs=2, valid=inputs(1))
+    for k, (l2_k, eta_k) in enumerate(settings):
+        single = trainer([0], l2=l2_k, eta=eta_k)
+        single.fit(inputs(), epochs=2, valid=inputs(1))
+        np.testing.assert_allclose(
+            stack.state.params.matrix()[k], single.state.params.matrix()[0], atol=1e-12
+        )
+
+
+class StopAt(Callback):
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_batch_end(self, trainer: Trainer) -> None:
+        if trainer.state.step == self.step:
+            trainer.stop_requested = True
+
+
+@pytest.mark.parametrize("step", [1, 5, 6, 7, 12, 17])
+def test_stopping_after_any_batch_and_going_on_gives_the_same_bits(step: int) -> None:
+    whole = trainer([1, 2], callbacks=[BestKeeper()])
+    whole.fit(inputs(), epochs=3, valid=inputs(1))
+    part = trainer([1, 2], callbacks=[BestKeeper(), StopAt(step)])
+    part.fit(inputs(), epochs=3, valid=inputs(1))
+    assert part.state.step == step
+    rest = trainer([1, 2], callbacks=[BestKeeper()], state=part.state, model=part.model)
+    rest.fit(inputs(), epochs=3, valid=inputs(1))
+    for name in whole.state.params:
+        np.testing.assert_array_equal(whole.state.params[name], rest.state.params[name])
+        np.testing.assert_array_equal(whole.state.best[name], rest.state.best[name])
+    for name in set(whole.state.history.columns) - {"seconds"}:
+        np.testing.assert_array_equal(whole.state.history.matrix(name), rest.state.history.matrix(name))
+
+
+def test_rows_hold_what_they_say() -> None:
+    t = trainer([0], l2=0.3)
+    train, valid = inputs(), inputs(1, n=31)
+    t.fit(train, epochs=2, valid=valid)
+    row = t.state.history.rows[-1]
+    penalty = 0.3 * float(np.sum(t.state.params["W"] ** 2))
+    for prefix, data in (("train", train), ("val", valid)):
+        scores = t.model.scores(data.split.x)[0]
+        log_P = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+        loss = -log_P[np.arange(len(data)), data.split.y].mean()
+        assert row[f"{prefix}_loss"] == pytest.approx(loss, abs=1e-12)
+        assert row[f"{prefix}_cost"] == pytest.approx(loss + penalty, abs=1e-12)
+        assert row[f"{prefix}_accuracy"] == np.mean(scores.argmax(axis=1) == data.split.y)
+    assert row["difference"] == abs(row["train_cost"] - row["val_cost"])
+    assert row["learning_rate"] == 0.05
+
+
+def test_running_columns_are_the_averages_during_the_epoch() -> None:
+    seen: list[tuple[float, int, int]] = []
+
+    class Spy(Callback):
+        def on_batch_end(self, trainer: Trainer) -> None:
+            seen.append(
+                (trainer.model.batch.loss[0], trainer.model.batch.correct[0], trainer.state.running_rows)
+            )
+
+    t = trainer([0], callbacks=[Spy()])
+    t.fit(inputs(), epochs=1, valid=inputs(1))
+    losses, correct, rows = (np.array(column) for column in zip(*seen, strict=True))
+    sizes = np.diff(rows, prepend=0)
+    assert rows[-1] == N
+    row = t.state.history.rows[0]
+    assert row["running_loss"] == pytest.approx((losses * sizes).sum() / N)
+    assert row["running_accuracy"] == pytest.approx(correct.sum() / N)
+
+
+def test_gradients_are_overwritten_never_rebound_during_training() -> None:
+    t = trainer([0, 1])
+    buffers = dict(t.model.grads)
+    t.fit(inputs(), epochs=1, valid=inputs(1))
+    assert all(t.model.grads[name] is buffer for name, buffer in buffers.items())
+
+
+def test_divergence_stops_within_one_batch_and_keeps_good_weights() -> None:
+    t = trainer([0], eta=1e200, l2=1.0)
+    with pytest.raises(DivergedError, match=r"epoch 1, batch \d+, with eta = 1e\+200.*--eta 1e\+199"):
+        t.fit(inputs(), epochs=3, valid=inputs(1))
+    assert t.state.step <= 4
+    assert np.isfinite(t.state.params.flat).all()
+
+
+def test_a_diverging_model_does_not_stop_the_others() -> None:
+    eta = np.array([0.05, 1e200])
+    t = Trainer(Linear.create(D, C, seeds=[0, 1], l2=1.0), sgd(), constant(eta), batch_size=10, seed=[0, 1])
+    t.fit(inputs(), epochs=2, valid=inputs(1))
+    np.testing.assert_array_equal(t.state.active, [True, False])
+    assert [row["model"] for row in t.state.history.rows] == [0, 0]
+    single = trainer([0], l2=1.0)
+    single.fit(inputs(), epochs=2, valid=inputs(1))
+    np.testing.assert_array_equal(t.state.params.matrix()[0], single.state.params.matrix()[0])
+
+
+@pytest.mark.parametrize(("action", "stopped"), [("stop", True), ("warn", False), ("ignore", False)])
+def test_the_overfit_monitor(action: str, stopped: bool) -> None:
+    notes: list[str] = []
+    t = trainer([0], eta=0.5, l2=0.0, callbacks=[OverfitMonitor(1e-3, action, notes.append)])
+    t.fit(inputs(), epochs=6, valid=inputs(1, n=10))
+    assert t.state.active[0] != stopped
+    assert len(notes) == (action != "ignore")
+    if notes:
+        first = int(np.argmax(t.state.history.column("difference") > 1e-3))
+        assert f"epoch {first + 1}:" in notes[0]
+        assert f"{t.state.history.column('difference')[first]:.5f}" in notes[0]
+        assert not stopped or t.state.epoch == first + 1
+
+
+def test_the_best_weights_are_of_the_lowest_validation_loss() -> None:
+    kept: list[np.ndarray] = []
+
+    class Keep(Callback):
+        def on_epoch_end(self, trainer: Trainer) -> None:
+            kept.append(trainer.state.params.flat.copy())
+
+    t = trainer([0], eta=1.0, callbacks=[Keep(), BestKeeper()])
+    state = t.fit(inputs(), epochs=8, valid=inputs(1))
+    best = int(state.history.column("val_loss").argmin())
+    assert state.best_epoch[0] == best + 1
+    np.testing.assert_array_equal(state.best.flat, kept[best])
+
+
+def test_a_batch_larger_than_the_data_is_one_line() -> None:
+    with pytest.raises(UsageError, match="--batch-size is 10: expected at most the 8 training rows"):
+        trainer().fit(inputs(n=8), epochs=1, valid=inputs(1))
+
+
+def test_evaluation_adds_up_over_chunks() -> None:
+    model, data = Linear.create(D, C, seeds=[0, 1]), inputs(n=1203)
+    found = evaluate(model, data)
+    np.testing.assert_allclose(found.loss, model.loss(data.split.x, data.split.y))
+
+
+def test_a_view_of_a_stack_cannot_be_trained_by_itself() -> None:
+    with pytest.raises(TypeError, match="view"):
+        TrainState.initial(Linear.create(D, C, seeds=[0, 1]).select(0), sgd())
+
+
+def test_short_last_batch_is_kept_unless_dropped() -> None:
+    kept, dropped = trainer([0]), trainer([0], drop_last=True)
+    kept.fit(inputs(), epochs=2, valid=inputs(1))
+    dropped.fit(inputs(), epochs=2, valid=inputs(1))
+    assert (kept.state.step, dropped.state.step) == (12, 10)
