@@ -153,7 +153,7 @@ def locked(path: Path) -> Iterator[None]:
             _lock(file)
         except OSError as error:
             raise RunTakenError(
-                f"{path.parent} is in use by another linclass process; wait for it or choose another directory"
+                f"{path.parent} is in use by another linclass process; wait for it or name another place"
             ) from error
         yield
 
