@@ -44,7 +44,8 @@ def comparison(
         axes.plot(end, below, "|", color=blue, markersize=10, markeredgewidth=1.8)
     hollow: dict[str, Any] = {"fillstyle": "none", "markersize": 8, "markeredgewidth": 1.6}
     axes.plot(published, above, "D", color=red, label="published", **hollow)
-    axes.plot(mean, below, "o", color=blue, markersize=6, label="measured; bar: 95 % interval of the mean")
+    measured = "measured" + ("; bar: 95 % interval of the mean" if np.isfinite(low).any() else "")
+    axes.plot(mean, below, "o", color=blue, markersize=6, label=measured)
     axes.set_yticks(y, [textwrap.fill(row[0], 28) for row in rows])
     numbers = axes.secondary_yaxis("right")
     numbers.set_yticks(
