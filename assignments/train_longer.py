@@ -1,7 +1,7 @@
 """Bonus (ii) of KTH DD2424, assignment 1: 2000 epochs, watched for overfitting."""
 
 from linclass.assignment import Assignment
-from linclass.settings import Experiment
+from linclass.cli import TRAIN_LONG
 
 COLUMNS = ("train_cost", "val_cost", "test_accuracy")
 TABLE = {
@@ -24,17 +24,7 @@ ASSIGNMENT = Assignment(
     name="train_longer",
     title="Bonus (ii): 2000 epochs on all the training data; does longer training help?",
     source="KTH DD2424 assignment 1, bonus (ii)",
-    settings=Experiment(
-        split="all",
-        l2=1.0,
-        eta=0.001,
-        epochs=2000,
-        shuffle="batches",
-        snapshot_every=100,
-        overfit_threshold=0.5,
-        overfit_action="stop",
-        test=True,
-    ),
+    settings=TRAIN_LONG,
     published={"": {epoch: dict(zip(COLUMNS, row, strict=True)) for epoch, row in TABLE.items()}},
     figures="Figures every 100 epochs: loss, accuracy, difference, weights; an animation of the weights.",
     remarks=(

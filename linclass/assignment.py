@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from linclass.console import Console, call, print_result, print_table
+from linclass.console import Console, call, print_result, print_table, say
 from linclass.errors import UsageError
 from linclass.options import chosen, experiment_options, run_options
 from linclass.settings import Experiment
@@ -51,23 +51,35 @@ class Assignment:
         """The settings of a variant with the command line's options on top."""
         return chosen(self.settings.replace(**self.variants[label]), given)
 
-    def run(self, given: Mapping[str, Any], **run_options: Any) -> dict[str, Result]:
-        """Run every variant, print the numbers and the comparison."""
-        from linclass import experiment
+    def run(self, given: Mapping[str, Any], out: Path | None = None, **run_options: Any) -> dict[str, Result]:
+        """Run every variant, print the numbers and the comparison.
 
+        Where several variants are compared, one that is there already under the same settings is not run
+        again, and one that was interrupted is continued: the command can simply be given again.
+        """
         results = {}
-        out: Path | None = run_options.pop("out", None)
         for label in self.variants:
             if label:
-                click.echo(f"{self.name}, {label}:")
-            settings = self.experiment(label, given)
-            name = f"{self.name}/{label}" if label else self.name
+                say(f"{self.name}, {label}:")
             place = out / label if out is not None and label else out
-            origin = f"assignment {self.name} {label}".strip()
-            results[label] = experiment.run(settings, name=name, out=place, origin=origin, **run_options)
+            results[label] = self.run_variant(label, self.experiment(label, given), place, **run_options)
             print_result(results[label])
         self.compare(results)
         return results
+
+    def run_variant(self, label: str, settings: Experiment, out: Path | None, **run_options: Any) -> Result:
+        """Run one variant, or take up the run of it that is there."""
+        from linclass import experiment
+        from linclass.runs import RESULTS
+
+        name = f"{self.name}/{label}" if label else self.name
+        if label and not run_options["overwrite"]:
+            directory = out or RESULTS / name
+            if experiment.is_run_of(directory, settings):
+                options = {key: run_options[key] for key in ("data_dir", "threads", "listener")}
+                return experiment.resume(directory, **options)
+        origin = f"assignment {self.name} {label}".strip()
+        return experiment.run(settings, name=name, out=out, origin=origin, **run_options)
 
     def compare(self, results: Mapping[str, Result]) -> None:
         """Print published beside measured."""
@@ -77,17 +89,19 @@ class Assignment:
             rows += [(label, *number.texts()) for number in compared]
             self.draw_comparison(label, compared, results[label])
         if len(rows) > 1:
-            click.echo(f"\npublished ({self.source}) beside measured:")
+            say(f"\npublished ({self.source}) beside measured:")
             print_table([row if len(self.variants) > 1 else row[1:] for row in rows])
         if self.remarks:
-            click.echo(self.remarks)
+            say(self.remarks)
         for label, result in results.items():
             changed = result.settings.differences(self.experiment(label, {}).resolved())
+            if result.is_sample:
+                changed.pop("dataset", None)
             if changed:
                 texts = (f"{name} {mine} instead of {theirs}" for name, (mine, theirs) in changed.items())
-                click.echo(f"{label or self.name}: not the published settings: {', '.join(texts)}")
+                say(f"{label or self.name}: not the published settings: {', '.join(texts)}")
             if result.is_sample:
-                click.echo(
+                say(
                     f"{label or self.name}: on the bundled sample; the published numbers are of the full data"
                 )
 

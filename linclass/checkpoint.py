@@ -6,6 +6,7 @@ names before it opens the file, and an array that is missing, extra, or of anoth
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from linclass.files import write_durably
 from linclass.history import History
 from linclass.models.base import Model
 from linclass.params import Array, Params
+from linclass.settings import Experiment
 from linclass.training import TrainState
 
 _SLACK = 1 << 20  # archive headers, counters
@@ -50,21 +52,41 @@ def load_weights(path: Path, model: Model) -> tuple[Scaler, Array]:
     return _scaler_from(arrays), arrays["epoch"]
 
 
-def save_state(path: Path, state: TrainState, scaler: Scaler, mark: Mark) -> None:
-    """Write everything that a resumed run needs, durably."""
+def save_state(path: Path, state: TrainState, scaler: Scaler, mark: Mark, settings: Experiment) -> None:
+    """Write everything that a resumed run needs, durably, and the settings it belongs to."""
     arrays = {**_state_arrays(state), **_counters(state), **_scaler_arrays(scaler), "csv": np.array(mark)}
+    arrays["settings"] = np.frombuffer(json.dumps(settings.to_dict()).encode(), np.uint8)
     write_durably(path, npz.pack(arrays))
 
 
-def load_state(path: Path, state: TrainState) -> tuple[Scaler, Mark]:
-    """Fill `state` (a fresh one of the right shape, without its history) from `path`. Raises DataError."""
+def load_state(path: Path, state: TrainState, settings: Experiment) -> tuple[Scaler, Mark]:
+    """Fill `state` (a fresh one of the right shape, without its history) from `path`.
+
+    Raises DataError where the file is damaged, or was written under other settings (but for `epochs`).
+    """
     expected, counters = _state_arrays(state), _counters(state)
-    arrays = _read(path, {**expected, **counters}, extra=("scaler.gain", "scaler.offset", "csv"))
+    arrays = _read(path, {**expected, **counters}, extra=("scaler.gain", "scaler.offset", "csv", "settings"))
+    _check_settings(path, arrays["settings"], settings)
     for name, array in expected.items():
         array[...] = arrays[name]
     state.step, state.epoch, state.running_rows = (int(n) for n in arrays["counters"])
     length, crc = (int(n) for n in arrays["csv"])
     return _scaler_from(arrays), Mark(length, crc)
+
+
+def _check_settings(path: Path, written: Array, settings: Experiment) -> None:
+    try:
+        own = json.loads(written.tobytes())
+        changed = [name for name, value in settings.to_dict().items() if own.get(name) != value]
+    except (ValueError, AttributeError) as error:
+        raise DataError(f"{path}: its settings cannot be read ({error})") from error
+    changed = [name for name in changed if name != "epochs"]
+    if changed:
+        texts = (f"{name} is {getattr(settings, name)!r}, was {own.get(name)!r}" for name in changed)
+        raise DataError(
+            f"{path} was written under other settings than run.json now holds ({'; '.join(texts)}): "
+            "put run.json back, or start a new run"
+        )
 
 
 def restore_history(state: TrainState, text: str, label: str) -> None:
@@ -81,7 +103,7 @@ def _state_arrays(state: TrainState) -> dict[str, Array]:
     arrays |= _named("buffers", state.buffers)
     for slot, params in state.slots.items():
         arrays |= _named(f"slots.{slot}", params)
-    for name in ("active", "running_loss", "running_correct", "best_epoch"):
+    for name in ("active", "diverged", "running_loss", "running_correct", "best_epoch"):
         arrays[name] = getattr(state, name)
     return arrays
 

@@ -32,7 +32,7 @@ def gradients_of_experiment(
 ) -> list[tuple[str, Report]]:
     """Check the experiment's model in float64, on the first training rows of its data."""
     dataset = load_data(settings, data_dir)
-    note_sample(dataset, listener)
+    note_sample(settings, dataset, listener)
     scaler = Scaler.fit(dataset.train.x, settings.scaling)
     x, y = Inputs(dataset.train, scaler, "float64").rows(slice(0, CHECKED_ROWS))
 
@@ -62,7 +62,7 @@ def find_optimum(
     assert settings is not None, "give settings or a directory"
     with blas.limited(threads or blas.DEFAULT_THREADS):
         dataset = load_data(settings, data_dir)
-        note_sample(dataset, listener)
+        note_sample(settings, dataset, listener)
         if run is not None:
             check_same_data(run, dataset)
         train = Inputs(dataset.train, Scaler.fit(dataset.train.x, settings.scaling), "float64")

@@ -10,13 +10,14 @@ from typing import Any
 import click
 
 from linclass import __version__
-from linclass.console import Console, DownloadBar, call, print_result, print_table
+from linclass.console import Console, DownloadBar, call, print_result, print_table, say
 from linclass.errors import CheckFailedError, UsageError
 from linclass.options import (
     PATH,
     chosen,
     data_dir_option,
     experiment_options,
+    option_name,
     quiet_option,
     run_options,
     threads_option,
@@ -88,7 +89,7 @@ def data_fetch(name: str, mirror: str | None, data_dir: Path | None, quiet: bool
 
     with DownloadBar(quiet=quiet) as bar:
         folder = fetch(name, fetch_dir(data_dir), mirror, report=bar.note, progress=bar.progress)
-    click.echo(str(folder))
+    say(str(folder))
 
 
 @data.command("verify")
@@ -98,8 +99,8 @@ def data_verify(name: str, data_dir: Path | None) -> None:
     """Check the files of the data set NAME against the published digests."""
     from linclass.datasets.catalog import verify
 
-    verify(name, data_dir, report=click.echo)
-    click.echo(f"{name} is what was published")
+    verify(name, data_dir, report=say)
+    say(f"{name} is what was published")
 
 
 @cli.command()
@@ -174,7 +175,7 @@ def evaluate(directory: Path, on: str, weights: str, quiet: bool, **places: Any)
     for s in scores:
         interval = f"{100 * s.low:.2f} to {100 * s.high:.2f} %"
         rows.append((str(s.model), f"{s.loss:.5f}", f"{s.cost:.5f}", f"{100 * s.accuracy:.2f} %", interval))
-    click.echo(f"{directory}, weights {weights}, on the {scores[0].rows} {on} rows:")
+    say(f"{directory}, weights {weights}, on the {scores[0].rows} {on} rows:")
     print_table(rows if len(scores) > 1 else [row[1:] for row in rows])
 
 
@@ -196,7 +197,7 @@ def templates(directory: Path, scale: Any, weights: str, k: int) -> None:
     from linclass.runs import Run
 
     for path in Run(directory).draw_templates(weights, k=k, scale=scale):
-        click.echo(str(path))
+        say(str(path))
 
 
 @cli.command()
@@ -214,11 +215,11 @@ def gradcheck(function: str | None, quiet: bool, data_dir: Path | None, **given:
     else:
         reports = checks.gradients_of_experiment(settings, data_dir, Console(quiet=quiet))
     for title, report in reports:
-        click.echo(f"{title}\n{report.text()}\n")
+        say(f"{title}\n{report.text()}\n")
     failed = [title for title, report in reports if not report.passed]
     if failed:
         raise CheckFailedError(f"{len(failed)} of {len(reports)} gradient checks failed: {'; '.join(failed)}")
-    click.echo(f"all {len(reports)} gradient checks passed")
+    say(f"all {len(reports)} gradient checks passed")
 
 
 @cli.command()
@@ -238,7 +239,7 @@ def optimum(directory: Path | None, max_iterations: int, quiet: bool, **given: A
     places = {key: given.pop(key) for key in ("data_dir", "threads")}
     extra = [name for name, value in given.items() if value is not None]
     if directory is not None and extra:
-        raise UsageError(f"{directory} brings its own settings: leave out --{extra[0].replace('_', '-')}")
+        raise UsageError(f"{directory} brings its own settings: leave out {option_name(extra[0])}")
     settings = None if directory is not None else chosen(OPTIMUM, given).resolved()
     listener = Console(quiet=quiet)
     rows = checks.find_optimum(

@@ -18,6 +18,29 @@ if TYPE_CHECKING:
     from linclass.history import Row
 
 
+def say(text: str) -> None:
+    """A line on stdout; a reader that has gone away (`| head`) ends the printing, not the work."""
+    _write(text, err=False)
+
+
+def warn(text: str) -> None:
+    """A line on stderr; the same holds for it."""
+    _write(text, err=True)
+
+
+def _write(text: str, *, err: bool) -> None:
+    try:
+        click.echo(text, err=err)
+    except OSError:
+        # from here on, what is printed goes nowhere, without another error at exit
+        stream = sys.stderr if err else sys.stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _is_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
 class Console(Listener):
     """A progress bar with the current numbers and the time left; plain lines where stderr is no terminal."""
 
@@ -30,7 +53,7 @@ class Console(Listener):
     def start(self, directory: str, done: int, epochs: int) -> None:
         self.note(f"training into {directory}")
         self._epochs, self._done = epochs, done
-        if not self.quiet and sys.stderr.isatty():
+        if not self.quiet and _is_terminal():
             # counted from here, not from epoch 1, so that the time left of a resumed run is right
             self._bar = click.progressbar(
                 length=max(epochs - done, 1),
@@ -46,14 +69,14 @@ class Console(Listener):
         if self._bar is not None:
             self._bar.update(1, text)
         elif not self.quiet and (epoch in (1, self._epochs) or epoch % max(1, self._epochs // 10) == 0):
-            click.echo(text, err=True)
+            warn(text)
 
     def note(self, text: str) -> None:
         if self.quiet:
             return
         if self._bar is not None:
-            click.echo("", err=True)
-        click.echo(text, err=True)
+            warn("")
+        warn(text)
 
     def close(self) -> None:
         if self._bar is not None:
@@ -77,7 +100,7 @@ class DownloadBar:
 
     def progress(self, done: int, total: int | None) -> None:
         """`done` bytes have come, of `total` where that is known."""
-        if self.quiet or total is None or not sys.stderr.isatty():
+        if self.quiet or total is None or not _is_terminal():
             return
         if self._bar is None or done < self._last:
             self._finish()
@@ -90,7 +113,7 @@ class DownloadBar:
         """A line about a step."""
         self._finish()
         if not self.quiet:
-            click.echo(text, err=True)
+            warn(text)
 
     def _finish(self) -> None:
         if self._bar is not None:
@@ -110,28 +133,35 @@ def _numbers(rows: Sequence[Row]) -> str:
 
 def print_result(result: Result) -> None:
     """The final numbers of a run, on stdout: means and 95 % intervals where there are several seeds."""
-    if not len(result.history):
+    history, seeds = result.history, result.settings.seeds
+    if not len(history):
         return
-    rows: list[tuple[str, ...]] = [("", "train", "validation", "test")]
-    for name, columns in (("loss", "loss"), ("cost", "cost"), ("accuracy", "accuracy")):
-        cells = [f"{split}_{columns}" for split in ("train", "val", "test")]
-        texts = [
-            result.final(cell).text(percent=name == "accuracy") if cell in result.history.columns else ""
-            for cell in cells
-        ]
-        rows.append((name, *texts))
-    several = f", mean ± 95 % interval of {result.settings.seeds} seeds" if result.settings.seeds > 1 else ""
+    splits = {"train": "train", "val": "validation", "test": "test"}
+    shown = {key: name for key, name in splits.items() if f"{key}_accuracy" in history.columns}
+    rows: list[tuple[str, ...]] = [("", *shown.values())]
+    for name in ("loss", "cost", "accuracy"):
+        cells = (f"{key}_{name}" for key in shown)
+        rows.append(
+            (name, *(result.final(c).text(name == "accuracy") if c in history.columns else "" for c in cells))
+        )
+    several = f", mean ± 95 % interval of {seeds} seeds" if seeds > 1 else ""
     where = " on the bundled sample" if result.is_sample else ""
-    click.echo(f"after epoch {result.history.epochs}{where}{several}:")
+    say(f"after epoch {history.epochs}{where}{several}:")
     print_table(rows)
-    click.echo(f"in {result.path}{os.sep}")
+    for k in range(seeds):
+        own = history.of_model(k)
+        if not own:
+            say(f"model {k} ended in its first epoch and is not in the means")
+        elif own[-1]["epoch"] < history.epochs:
+            say(f"model {k} ended at epoch {own[-1]['epoch']}: its last numbers are in the means")
+    say(f"in {result.path}{os.sep}")
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:
     """Aligned columns; the first row is the heading."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def call(command: click.Command, arguments: Sequence[str] | None = None, prog_name: str | None = None) -> int:
@@ -148,22 +178,18 @@ def call(command: click.Command, arguments: Sequence[str] | None = None, prog_na
         error.show()
         return 2
     except LinclassError as error:
-        click.echo(f"{prog_name or 'linclass'}: {error}", err=True)
+        warn(f"{prog_name or 'linclass'}: {error}")
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo("\ninterrupted; what was saved before is intact", err=True)
+        warn("\ninterrupted; what was saved before is intact")
         return 130
-    except BrokenPipeError:
-        # the reader of our output has gone; nothing of the run is lost
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
-        click.echo(f"{prog_name or 'linclass'}: the system refused: {error}", err=True)
+        warn(f"{prog_name or 'linclass'}: the system refused: {error}")
         return 6
     except MemoryError:
-        click.echo(f"{prog_name or 'linclass'}: out of memory; try --train-size or fewer --seeds", err=True)
+        warn(f"{prog_name or 'linclass'}: out of memory; try --train-size or fewer --seeds")
         return 6
     except Exception:
         traceback.print_exc()
-        click.echo("this is a bug in linclass; please report it with the lines above", err=True)
+        warn("this is a bug in linclass; please report it with the lines above")
         return 1

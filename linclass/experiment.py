@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from linclass import __version__, blas, callbacks
+from linclass.datasets import batches
 from linclass.datasets.dataset import Dataset, Split
 from linclass.datasets.inputs import Inputs
 from linclass.datasets.scale import Scaler
@@ -30,10 +31,12 @@ from linclass.metrics import Interval, mean_interval, wilson_interval
 from linclass.models.base import Model
 from linclass.models.build import build_model, replica_seeds
 from linclass.optim import sgd
-from linclass.runs import Run, claim, reopen
+from linclass.runs import FORMAT, Run, claim, reopen
 from linclass.schedules import constant
 from linclass.settings import Experiment
 from linclass.training import Trainer, TrainState, evaluate
+
+_OWN_FILES = (".npz", ".csv")
 
 
 @dataclass(frozen=True)
@@ -133,16 +136,28 @@ def run(
 
     Raises the errors of `linclass.errors`; InterruptedRun after a signal, with everything saved.
     """
-    settings = settings.resolved()
+    settings, out = settings.resolved(), None if out is None else Path(out)
     threads = threads or blas.DEFAULT_THREADS
     with blas.limited(threads):
         dataset = load_data(settings, data_dir)
-        note_sample(dataset, listener)
-        job = build(settings, dataset)
-        job.trainer.check_fits(len(job.train))
+        note_sample(settings, dataset, listener)
+        job = build(_named(settings, dataset), dataset)
+        batches.count(
+            len(job.train), settings.batch_size
+        )  # a batch that does not fit is said before claiming
         with claim(name, out, overwrite=overwrite, manifest=_manifest(job, threads, origin)) as directory:
             directory.start(job.trainer.state, job.scaler)
             return _train(job, directory, listener)
+
+
+def _named(settings: Experiment, dataset: Dataset) -> Experiment:
+    """The settings with a data set's name that means the same later, in another directory too."""
+    name = settings.dataset
+    if name.lower().endswith(_OWN_FILES):
+        name = str(Path(name).resolve())
+    elif dataset.is_sample and not name.endswith("-sample"):
+        name = f"{name}-sample"
+    return settings.replace(dataset=name)
 
 
 def resume(
@@ -159,29 +174,60 @@ def resume(
         epochs: a new total, to extend a finished run.
         threads: BLAS threads; the run's own if None.
     """
-    with reopen(path) as directory:
-        threads = threads or int(directory.manifest["threads"])
-        with blas.limited(threads):
-            state, model = directory.load_state()
-            if epochs is not None:
-                _extend(directory, state, epochs)
-            settings = directory.settings
-            done = state.epoch >= settings.epochs or not state.active.any()
-            if done and directory.status["status"] in ("finished", "diverged"):
-                listener.note(
-                    f"{path} is finished ({state.epoch} epochs); `--epochs N` with N above "
-                    f"{settings.epochs} would extend it"
-                )
-                return Result(path, settings, state.history, directory.manifest["data"]["sample"])
-            dataset = load_data(settings, data_dir)
-            note_sample(dataset, listener)
-            check_same_data(directory, dataset)
-            if blas.fingerprint() != directory.manifest["numerics"]:
-                listener.note(
-                    "this machine's arithmetic is not, bit for bit, that of the one that began the run"
-                )
-            directory.continue_from(state)
-            return _train(build(settings, dataset, model=model, state=state), directory, listener)
+    with reopen(Path(path)) as directory, blas.limited(threads or directory.threads):
+        state, model = directory.load_state()
+        if epochs is not None:
+            _extend(directory, state, epochs)
+        settings = directory.settings
+        if directory.is_over and (state.epoch >= settings.epochs or not state.active.any()):
+            listener.note(_why_over(directory, state))
+            return Result(directory.path, settings, state.history, directory.manifest["data"]["sample"])
+        dataset = load_data(settings, data_dir)
+        check_same_data(directory, dataset)
+        if blas.fingerprint() != directory.numerics:
+            listener.note("this machine's arithmetic is not, bit for bit, that of the one that began the run")
+        directory.write_manifest()
+        directory.continue_from(state)
+        return _train(build(settings, dataset, model=model, state=state), directory, listener)
+
+
+def is_run_of(path: Path, settings: Experiment) -> bool:
+    """Whether `path` holds a run, finished or not, of exactly these settings (on the sample, if it is)."""
+    try:
+        directory = Run(path)
+        directory.load_state()
+    except DataError:
+        return False
+    changed = set(directory.settings.differences(settings.resolved()))
+    return not changed - ({"dataset"} if directory.manifest["data"]["sample"] else set())
+
+
+def _extend(directory: Run, state: TrainState, epochs: int) -> None:
+    """Set a new total of epochs, in memory. UsageError where there is nothing to extend to."""
+    if not state.active.any():
+        raise UsageError(f"--epochs {epochs}: {_why_over(directory, state)}")
+    begun = state.epoch + (state.running_rows > 0)
+    if epochs < begun:
+        raise UsageError(
+            f"--epochs is {epochs}: expected at least {begun}, the epochs that {directory.path} has begun"
+        )
+    directory.settings = directory.settings.replace(epochs=epochs)
+    directory.manifest["settings"] = directory.settings.to_dict()
+
+
+def _why_over(directory: Run, state: TrainState) -> str:
+    """Why a run cannot be continued, and the next move."""
+    if state.active.any():
+        return (
+            f"{directory.path} is finished ({state.epoch} epochs); --epochs N with N above "
+            f"{directory.settings.epochs} would extend it"
+        )
+    if state.diverged.all():
+        return f"{directory.path} diverged in epoch {state.epoch + 1}; start a new run with a smaller --eta"
+    return (
+        f"{directory.path} was stopped by the overfit threshold at epoch {state.epoch}; a new run with "
+        "--overfit-action warn, or a larger --overfit-threshold, would go on"
+    )
 
 
 def _train(job: Job, directory: Run, listener: Listener) -> Result:
@@ -216,7 +262,7 @@ def _train(job: Job, directory: Run, listener: Listener) -> Result:
             f"`linclass resume {directory.path}` goes on from there",
             caught[0],
         )
-    directory.finish(state, "finished", notes)
+    directory.finish(state, "diverged" if state.diverged.all() else "finished", notes)
     return Result(directory.path, settings, state.history, job.dataset.is_sample)
 
 
@@ -242,9 +288,9 @@ def _stopped_by_signals(trainer: Trainer) -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def note_sample(dataset: Dataset, listener: Listener) -> None:
-    """Say in one line that only the bundled sample is used."""
-    if dataset.is_sample:
+def note_sample(settings: Experiment, dataset: Dataset, listener: Listener) -> None:
+    """Say in one line that only the bundled sample is used, though the full data was asked for."""
+    if dataset.is_sample and not settings.dataset.endswith("-sample"):
         listener.note(
             f"no full CIFAR-10 found: using the bundled sample of real images ({len(dataset.train)} train, "
             f"{len(dataset.validation)} validation); `linclass data fetch cifar10` gets all 60,000"
@@ -256,7 +302,7 @@ def _manifest(job: Job, threads: int, origin: str) -> dict[str, Any]:
 
     dataset = job.dataset
     return {
-        "format": 1,
+        "format": FORMAT,
         "linclass": __version__,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "origin": origin,
@@ -284,24 +330,21 @@ def _manifest(job: Job, threads: int, origin: str) -> dict[str, Any]:
     }
 
 
-def _extend(directory: Run, state: TrainState, epochs: int) -> None:
-    if epochs < state.epoch:
-        raise UsageError(
-            f"--epochs is {epochs}: expected more than the {state.epoch} epochs that {directory.path} "
-            "already has"
-        )
-    directory.settings = directory.settings.replace(epochs=epochs)
-    directory.manifest["settings"] = directory.settings.to_dict()
-    directory.write_manifest()
-
-
 def check_same_data(directory: Run, dataset: Dataset) -> None:
     """DataError unless `dataset` holds the numbers that the run was trained on."""
-    if dataset.digest() != directory.manifest["data"]["sha256"]:
+    if dataset.digest() != directory.digest:
+        own = directory.settings.dataset.lower().endswith(_OWN_FILES)
+        move = "put the original file back" if own else "give the original data with --data-dir"
         raise DataError(
             f"{directory.path} was trained on {directory.manifest['data']['source']}, which is not what "
-            f"{dataset.source} holds now; give the original data with --data-dir"
+            f"{dataset.source} holds now; {move}"
         )
+
+
+def _note_diverged(directory: Run, listener: Listener) -> None:
+    state, _ = directory.load_state()
+    for k in np.flatnonzero(state.diverged):
+        listener.note(f"model {k} diverged: these are its best weights, of epoch {state.best_epoch[k]}")
 
 
 class Score(NamedTuple):
@@ -330,15 +373,16 @@ def evaluate_run(
     Args:
         weights: "last", "best", or the epoch of a snapshot.
     """
-    directory = Run(path)
-    with blas.limited(threads or int(directory.manifest["threads"])):
+    directory = Run(Path(path))
+    with blas.limited(threads or directory.threads):
         model = directory.model(weights)
+        if weights == "last":
+            _note_diverged(directory, listener)
         dataset = load_data(directory.settings, data_dir)
-        note_sample(dataset, listener)
         check_same_data(directory, dataset)
         splits = dataset.splits()
         if split not in splits:
-            raise UsageError(f"--on is {split!r}: expected one of {', '.join(splits)}")
+            raise UsageError(f"--on {split}: {directory.path} has the splits {', '.join(splits)}")
         rows = splits[split]
         found = evaluate(model, Inputs(rows, directory.loaded_scaler(), directory.settings.dtype))
         cost = found.loss + model.penalty()

@@ -10,6 +10,7 @@ At every moment the path holds the old bytes or the new ones, never a part.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -53,9 +54,11 @@ SYSTEM = System()
 def storage_error(path: Path, error: OSError, size: int | None = None) -> StorageError:
     """The OSError as one line: which file, why, how much space it needed, what to do."""
     need = "" if size is None else f" ({size:,} bytes)"
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    advice = "free some space, or " if full else ""
     return StorageError(
         f"cannot write {path}{need}: {error.strerror or error}; "
-        "free some space or give a writable place with --out / --data-dir"
+        f"{advice}give a writable place with --out or --data-dir"
     )
 
 

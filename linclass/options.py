@@ -50,6 +50,11 @@ def _shown(default: Any) -> str:
     return {True: "on", False: "off"}[default] if isinstance(default, bool) else str(default)
 
 
+def option_name(name: str) -> str:
+    """The option of the field `name`, as a user types it."""
+    return next(option_names(field)[0] for field in dataclasses.fields(Experiment) if field.name == name)
+
+
 def chosen(defaults: Experiment, given: Mapping[str, Any]) -> Experiment:
     """`defaults` with the options that were given. Raises UsageError for a value that cannot be used."""
     names = {field.name for field in dataclasses.fields(Experiment)}

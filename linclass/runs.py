@@ -10,6 +10,7 @@ snapshots/    <epoch>.npz                    status.json   where the run stands,
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import zlib
 from collections.abc import Iterator, Sequence
@@ -34,7 +35,13 @@ if TYPE_CHECKING:
     from linclass.plots.images import Scale
 
 RESULTS = Path("result_pics")
+FORMAT = 1
+"""Of the run directory; raised when an older linclass could not read it."""
 _CSV_LIMIT = 1 << 30
+_PICTURE = re.compile(
+    r"[0-9]+_(loss|accuracy|difference|weights)\.png|weights\.gif|published\.png"
+    r"|templates_(\w+_)?(class|shared|symmetric)\.(png|gif)"
+)
 
 
 class Run:
@@ -47,8 +54,13 @@ class Run:
             raise DataError(f"no run in {path}: expected a directory with run.json, such as {_an_example()}")
         self.manifest: dict[str, Any] = files.read_json(manifest_path)
         try:
+            if self.manifest["format"] != FORMAT:
+                raise ValueError(f"format {self.manifest['format']}, where {FORMAT} is known")
             self.settings = Experiment.from_dict(self.manifest["settings"])
+            self.threads = int(self.manifest["threads"])
+            self.numerics = str(self.manifest["numerics"])
             data = self.manifest["data"]
+            self.digest = str(data["sha256"])
             self.subject = gallery.Subject(
                 data["title"],
                 tuple(data["classes"]),
@@ -56,8 +68,12 @@ class Run:
                 self.settings,
             )
             self.features = int(data["features"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{manifest_path} is not a run's manifest: {error!r} does not fit") from error
+        except (KeyError, TypeError, ValueError, UsageError) as error:
+            writer = self.manifest.get("linclass") if isinstance(self.manifest, dict) else None
+            by = f" (written by linclass {writer})" if writer else ""
+            raise DataError(
+                f"{manifest_path}{by} is not a manifest that can be read here: {error}"
+            ) from error
         self.mark = Mark(0, 0)
         self.scaler: Scaler | None = None
 
@@ -71,13 +87,15 @@ class Run:
         """The last saved state, with its model and history. Raises DataError where it is damaged."""
         model = self.blank_model()
         state = TrainState.initial(model, sgd(), test=self.settings.test)
-        self.scaler, self.mark = checkpoint.load_state(self.path / "state.npz", state)
-        values = files.read_capped(self.path / "values.csv", _CSV_LIMIT)[: self.mark.length]
-        if len(values) != self.mark.length or zlib.crc32(values) != self.mark.crc:
-            raise DataError(
-                f"{self.path / 'values.csv'} is not the file this run wrote; restore it from a copy"
-            )
-        checkpoint.restore_history(state, values.decode(), str(self.path / "values.csv"))
+        path = self.path / "values.csv"
+        try:
+            self.scaler, self.mark = checkpoint.load_state(self.path / "state.npz", state, self.settings)
+            values = files.read_capped(path, _CSV_LIMIT)[: self.mark.length]
+            if len(values) != self.mark.length or zlib.crc32(values) != self.mark.crc:
+                raise DataError(f"{path} is not the file this run wrote")
+            checkpoint.restore_history(state, values.decode(), str(path))
+        except DataError as error:
+            raise DataError(f"{error}; restore it from a copy, or start afresh with --overwrite") from error
         return state, model
 
     @property
@@ -87,15 +105,26 @@ class Run:
 
     @property
     def status(self) -> dict[str, Any]:
-        """The contents of status.json."""
-        status: dict[str, Any] = files.read_json(self.path / "status.json")
+        """The contents of status.json. Raises DataError where it is missing or damaged."""
+        path = self.path / "status.json"
+        status = files.read_json(path)
+        if not isinstance(status, dict) or not isinstance(status.get("status"), str):
+            raise DataError(f"{path} is not a run's status")
         return status
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run came to its end: finished or diverged."""
+        try:
+            return self.status["status"] in ("finished", "diverged")
+        except DataError:
+            return False
 
     @property
     def snapshots(self) -> list[int]:
         """The epochs there are snapshots of, in order."""
         names = (path.stem for path in (self.path / "snapshots").glob("*.npz"))
-        return sorted(int(name) for name in names if name.isdigit())
+        return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
 
     def model(self, weights: str | int = "last") -> Model:
         """The trained model.
@@ -108,12 +137,20 @@ class Run:
         model = self.blank_model()
         if weights == "best":
             self.scaler, _ = checkpoint.load_weights(self.path / "best.npz", model)
-        elif str(weights).isdigit() and int(weights) in self.snapshots:
+        elif str(weights) in map(str, self.snapshots):
             self.scaler, _ = checkpoint.load_weights(self.path / "snapshots" / f"{weights}.npz", model)
         else:
             known = ", ".join(["last", "best", *map(str, self.snapshots)])
             raise UsageError(f"no weights {weights!r} in {self.path}: expected one of {known}")
         return model
+
+    def epoch_of(self, weights: str | int, k: int = 0) -> int:
+        """The epoch that model k's `weights` are from; a diverged model's last weights are its best ones."""
+        if weights not in ("last", "best"):
+            return int(weights)
+        state, _ = self.load_state()
+        is_best = weights == "best" or state.diverged[k]
+        return int(state.best_epoch[k]) if is_best else state.epoch
 
     def frames(self, k: int = 0) -> list[tuple[int, Array]]:
         """(epoch, W `(C, d)`) of model k at each snapshot."""
@@ -135,8 +172,7 @@ class Run:
         if not 0 <= k < self.settings.seeds:
             raise UsageError(f"--model is {k}: {self.path} has the models 0 to {self.settings.seeds - 1}")
         model = self.model(weights)
-        epochs = {"last": self.status["epoch"], "best": self.status["best_epoch"][k]}
-        epoch = int(epochs.get(str(weights), weights))
+        epoch = self.epoch_of(weights, k)
         paths = [self.path / f"templates_{weights}_{scale}.png", self.path / f"templates_{scale}.gif"]
         gallery.draw_weights(paths[0], self.subject, model.params["W"][k], epoch, scale, k)
         gallery.draw_animation(paths[1], self.subject, self.frames(k), scale)
@@ -166,7 +202,7 @@ class Run:
         if text:
             files.append_durably(self.path / "values.csv", text)
         self.mark = Mark(self.mark.length + len(text), zlib.crc32(text, self.mark.crc))
-        checkpoint.save_state(self.path / "state.npz", state, self.scaler, self.mark)
+        checkpoint.save_state(self.path / "state.npz", state, self.scaler, self.mark, self.settings)
 
     def snapshot(self, state: TrainState) -> None:
         """Keep the weights and draw the pictures of the last finished epoch."""
@@ -179,6 +215,8 @@ class Run:
     def finish(self, state: TrainState, word: str, notes: Sequence[str] = ()) -> None:
         """Write best.npz, the animation and the closing status."""
         self._save_weights(self.path / "best.npz", state, state.best, state.best_epoch)
+        if word == "diverged" and len(state.history):
+            gallery.draw_curves(self.path, self.subject, state.history)
         if word == "finished":
             gallery.draw_animation(self.path / "weights.gif", self.subject, self.frames())
         self.write_status(word, state, notes)
@@ -191,11 +229,10 @@ class Run:
             "epoch": state.epoch,
             "epochs": self.settings.epochs,
             "active": [bool(a) for a in state.active],
+            "diverged": [bool(d) for d in state.diverged],
             "best_epoch": [int(e) for e in state.best_epoch],
             "notes": list(notes),
-            "latest": [
-                {name: (v if isinstance(v, int) else float(v)) for name, v in row.items()} for row in latest
-            ],
+            "latest": [{name: _plain(value) for name, value in row.items()} for row in latest],
         }
         files.write_json(self.path / "status.json", status)
 
@@ -227,12 +264,12 @@ def claim(name: str, out: Path | None, *, overwrite: bool, manifest: dict[str, A
         path = wanted.with_name(f"{wanted.name}-{number}")
     files.make_directory(path)
     with files.locked(path / ".lock"):
-        if (path / "state.npz").exists():
-            if not overwrite:
-                kind = "a finished run" if _is_finished(path) else "an unfinished run"
-                raise RunTakenError(
-                    f"{path} holds {kind}: `linclass resume {path}` continues it, --overwrite starts afresh"
-                )
+        if (path / "state.npz").exists() and not overwrite:
+            kind = "a finished run" if _is_finished(path) else "an unfinished run"
+            raise RunTakenError(
+                f"{path} holds {kind}: `linclass resume {path}` continues it, --overwrite starts afresh"
+            )
+        if (path / "run.json").exists():
             _clear(path)
         files.write_json(path / "run.json", manifest)
         yield Run(path)
@@ -247,21 +284,30 @@ def reopen(path: Path) -> Iterator[Run]:
 
 
 def _is_finished(path: Path) -> bool:
-    with contextlib.suppress(DataError, KeyError):
-        return bool(Run(path).status["status"] in ("finished", "diverged"))
+    with contextlib.suppress(DataError):
+        return Run(path).is_over
     return False
 
 
 def _clear(path: Path) -> None:
-    """Remove what a run writes, and nothing else that may lie in the directory."""
-    for name in ("state.npz", "best.npz", "values.csv", "status.json", "run.json", "weights.gif"):
-        (path / name).unlink(missing_ok=True)
-    for kind in ("loss", "accuracy", "difference", "weights"):
-        for picture in path.glob(f"*_{kind}.png"):
-            if picture.name.split("_")[0].isdigit():
-                picture.unlink()
-    shutil.rmtree(path / "snapshots", ignore_errors=True)
+    """Remove what a run writes, and nothing else that may lie in the directory.
+
+    state.npz and run.json go last: a clearing that is killed half way is still seen as a run.
+    """
     files.sweep_temporaries(path)
+    shutil.rmtree(path / "snapshots", ignore_errors=True)
+    for picture in [*path.glob("*.png"), *path.glob("*.gif")]:
+        if _PICTURE.fullmatch(picture.name):
+            picture.unlink()
+    for name in ("best.npz", "values.csv", "status.json", "state.npz", "run.json"):
+        (path / name).unlink(missing_ok=True)
+
+
+def _plain(value: Any) -> int | float | None:
+    """For JSON, which knows no infinity."""
+    if isinstance(value, int):
+        return value
+    return float(value) if np.isfinite(value) else None
 
 
 def _an_example() -> str:

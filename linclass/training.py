@@ -20,7 +20,7 @@ import numpy as np
 
 from linclass.datasets import batches
 from linclass.datasets.inputs import Inputs
-from linclass.errors import DivergedError, UsageError
+from linclass.errors import DivergedError
 from linclass.history import History
 from linclass.models.base import Model
 from linclass.optim import Optimizer, Slots
@@ -55,6 +55,7 @@ class TrainState:
     Attributes:
         step: updates made, over all epochs. epoch: epochs finished, that is, evaluated.
         active: `(K,)`; False for a model that has stopped (it is masked, not removed).
+        diverged: `(K,)`; True for one that stopped because its cost was not finite. Its weights are the best.
         running_loss, running_correct, running_rows: sums over the current epoch's batches so far.
         best, best_epoch: the weights with the lowest validation loss, and the epoch they are from.
     """
@@ -66,6 +67,7 @@ class TrainState:
     slots: Slots
     history: History
     active: Array
+    diverged: Array
     running_loss: Array
     running_correct: Array
     running_rows: int
@@ -86,6 +88,7 @@ class TrainState:
             slots=optimizer.init(model.params),
             history=History(K, test=test),
             active=np.ones(K, bool),
+            diverged=np.zeros(K, bool),
             running_loss=np.zeros(K),
             running_correct=np.zeros(K, np.int64),
             running_rows=0,
@@ -168,14 +171,6 @@ class Trainer:
             for k, s in enumerate(seed)
         ]
 
-    def check_fits(self, n: int) -> None:
-        """UsageError if a batch is larger than n rows."""
-        if self.batch_size > n:
-            raise UsageError(
-                f"--batch-size is {self.batch_size}: expected at most the {n} training rows; "
-                f"try --batch-size {min(100, n)}"
-            )
-
     def fit(self, train: Inputs, *, epochs: int, valid: Inputs, test: Inputs | None = None) -> TrainState:
         """Train until `epochs` epochs are done in all, every model has stopped, or a stop is requested.
 
@@ -183,7 +178,6 @@ class Trainer:
 
         Raises UsageError if the batch is larger than the data, DivergedError when no model is left.
         """
-        self.check_fits(len(train))
         self.batches_per_epoch = batches.count(len(train), self.batch_size, self.drop_last)
         self._each("on_fit_start")
         # a diverging model overflows; it is recognised by its cost, not by warnings
@@ -247,7 +241,10 @@ class Trainer:
         on_train, on_valid, penalty = evaluate(model, train), evaluate(model, valid), model.penalty()
         on_test = None if test is None else evaluate(model, test)
         lr = np.broadcast_to(self.schedule(state.step - 1), (model.K,))
-        self._check_finite(on_train.loss + penalty, slice(0, model.K), lr, f"the end of epoch {epoch}")
+        everything = on_train.loss + on_valid.loss + penalty
+        if on_test is not None:
+            everything += on_test.loss
+        self._check_finite(everything, slice(0, model.K), lr, f"the end of epoch {epoch}")
         if not state.active.any():
             return
         train_cost, val_cost = on_train.loss + penalty, on_valid.loss + penalty
@@ -282,11 +279,13 @@ class Trainer:
             k, eta = int(models.start + i), float(lr[i])
             if not state.active[k]:
                 continue
-            state.active[k] = False
+            state.active[k], state.diverged[k] = False, True
             state.params.set_model(k, state.best.select(k))
+            advice = f"try a smaller learning rate, such as --eta {eta / 10:g}"
+            if state.step == 0:
+                advice = "no step was made yet, so look at the data, --init-std and --lambda"
             self._divergence = (
-                f"the cost is {cost[i]} at {where}, with eta = {eta:g}: expected a finite number; "
-                f"try a smaller learning rate, such as --eta {eta / 10:g}"
+                f"the cost is {cost[i]} at {where}, with eta = {eta:g}: expected a finite number; {advice}"
             )
             for callback in self.callbacks:
                 callback.on_diverged(self, k, self._divergence)

@@ -96,3 +96,20 @@ def test_python_m_from_the_checkout() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0
     assert "Experiment 4" in done.stdout
+
+
+def test_an_interrupted_comparison_is_continued_by_the_same_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["--epochs", "2", "--seeds", "1", "--quiet"]
+    command = assignment("shuffling").command()
+    assert call(command, arguments, prog_name="shuffling") == 0
+    before = Path("result_pics/shuffling/samples/state.npz").stat().st_mtime_ns
+    for name in ("state.npz", "status.json"):  # as if killed before its first save
+        Path("result_pics/shuffling/none", name).unlink()
+    assert call(command, arguments, prog_name="shuffling") == 0
+    assert Path("result_pics/shuffling/samples/state.npz").stat().st_mtime_ns == before
+    assert sorted(path.name for path in Path("result_pics").glob("*/*")) == ["batches", "none", "samples"]
+    other = [*arguments, "--eta", "0.01"]
+    assert call(command, other, prog_name="shuffling") == 0
+    assert Path("result_pics/shuffling/samples-2/values.csv").exists()

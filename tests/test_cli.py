@@ -1,6 +1,5 @@
 """The command line as a user meets it: what is imported, bad input, exit codes, every command's help."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -115,7 +114,7 @@ BAD_OPTIONS = [
     (["--l2", "nan"], 2, "finite"),
     (["--epochs", 0], 2, "--epochs is 0"),
     (["--batch-size", 0], 2, "--batch-size is 0"),
-    (["--batch-size", 5000], 2, "--batch-size is 5000: expected at most the 2000 training rows"),
+    (["--batch-size", 5000], 2, "--batch-size is 5,000: expected 1 to 2,000"),
     (["--train-size", 9999999], 2, "--train-size"),
     (["--shuffle", "often"], 2, "'often' is not one of"),
     (["--dataset", "cifar12"], 2, "--dataset is 'cifar12'"),
@@ -245,7 +244,34 @@ def test_optimum_of_options_and_the_gap_of_a_run(capsys: pytest.CaptureFixture[s
     assert linclass("optimum", "r", "--lambda", 1) == 2
 
 
-def test_a_closed_pipe_is_no_traceback() -> None:
-    command = f"{sys.executable} -m linclass train --help | true"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=dict(os.environ))
-    assert "Traceback" not in done.stderr
+@pytest.mark.parametrize("redirection", ["| head -1", "2>&1 | head -1", "2>&-", "2>/dev/full", "2>&- | true"])
+def test_training_goes_on_when_nobody_reads(redirection: str) -> None:
+    train = f"{sys.executable} -m linclass train --dataset {own_npz()} --batch-size 10 --epochs 4"
+    command = f"set -o pipefail; {train} {redirection}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stdout + done.stderr
+    assert '"status": "finished"' in Path("result_pics/train/status.json").read_text()
+
+
+def test_a_sample_run_outlives_the_arrival_of_the_full_data(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert linclass("train", "--epochs", 1) == 0
+    monkeypatch.setattr(
+        "linclass.datasets.load.data_dirs", lambda *_: pytest.fail("it looked for the full data")
+    )
+    for command in ("resume", "evaluate"):
+        assert linclass(command, "result_pics/train") == 0
+    assert linclass("resume", "result_pics/train", "--epochs", 2) == 0
+    assert "no full CIFAR-10" not in capsys.readouterr().err.split("is finished")[-1]
+
+
+def test_one_of_several_seeds_diverging(capsys: pytest.CaptureFixture[str]) -> None:
+    x = np.full((120, 5), 1e3)
+    x[:, 0] = np.arange(120)
+    arguments = ["--scaling", "raw", "--eta", 1e300, "--epochs", 2, "--batch-size", 60, "--seeds", 2]
+    assert linclass("train", "--dataset", own_npz(x_train=x), *arguments) == 4
+    err = capsys.readouterr().err
+    assert "model 0: stopped" in err
+    assert "model 1: stopped" in err

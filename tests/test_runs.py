@@ -1,5 +1,6 @@
 """The run directory: what is written, what is refused, and that a resumed run is the uninterrupted one."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from linclass.history import Row
 from linclass.listener import Listener
 from linclass.runs import load_run
 from linclass.settings import Experiment
+from linclass.training import Trainer
 
 
 @pytest.fixture
@@ -149,7 +151,7 @@ def test_resuming_a_finished_run_says_so_and_epochs_extends_it(own_npz: Path, tm
     resume(tmp_path / "r", epochs=6)
     run(settings(own_npz), out=tmp_path / "whole")
     assert_same_run(tmp_path / "r", tmp_path / "whole")
-    with pytest.raises(UsageError, match="expected more than the 6 epochs"):
+    with pytest.raises(UsageError, match="expected at least 6, the epochs that"):
         resume(tmp_path / "r", epochs=3)
 
 
@@ -283,3 +285,128 @@ def test_the_public_names_of_the_package(own_npz: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "r/run.json").read_text())["settings"]["epochs"] == 1
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = linclass.nothing
+
+
+def test_extending_a_run_in_the_middle_of_an_epoch(
+    own_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_batch = Trainer._train_batch
+
+    def interrupted(trainer: Trainer, *arguments: object) -> None:
+        if trainer.state.step == 40:
+            signal.raise_signal(signal.SIGINT)
+        train_batch(trainer, *arguments)
+
+    monkeypatch.setattr(Trainer, "_train_batch", interrupted)
+    with pytest.raises(InterruptedRun, match="in epoch 4 of 6"):
+        run(settings(own_npz), out=tmp_path / "r")
+    monkeypatch.undo()
+    with pytest.raises(UsageError, match="expected at least 4"):
+        resume(tmp_path / "r", epochs=3)
+    before = (tmp_path / "r/run.json").read_bytes()
+    write_npz(own_npz, seed=1)
+    with pytest.raises(DataError):
+        resume(tmp_path / "r", epochs=9999)
+    assert (tmp_path / "r/run.json").read_bytes() == before, "a refused resume changes nothing"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"eta": 1.0, "l2": 0.0, "overfit_threshold": 1e-4, "overfit_action": "stop"},
+            "--overfit-action warn",
+        ),
+        ({"eta": 1e200, "l2": 1.0}, "smaller --eta"),
+    ],
+)
+def test_what_stopped_by_itself_is_not_extended(
+    own_npz: Path, tmp_path: Path, changes: dict, words: str
+) -> None:
+    with contextlib.suppress(DivergedError):
+        run(settings(own_npz, **changes), out=tmp_path / "r")
+    notes: list[str] = []
+    listener = Listener()
+    listener.note = notes.append  # type: ignore[method-assign]
+    resume(tmp_path / "r", listener=listener)
+    assert words in notes[-1]
+    with pytest.raises(UsageError, match=words):
+        resume(tmp_path / "r", epochs=60)
+    assert load_run(tmp_path / "r").settings.epochs == 6
+
+
+def test_a_validation_cost_that_is_not_finite_is_divergence(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=(60, 4)), np.arange(60) % 3
+    x_val = x.copy()
+    x_val[0, 0] = 1e308
+    np.savez(tmp_path / "own.npz", x_train=x, y_train=y, x_val=x_val, y_val=y, x_test=x, y_test=y)
+    with pytest.raises(DivergedError, match="the end of epoch 1"):
+        run(settings(tmp_path / "own.npz", scaling="raw", init_std=10.0), out=tmp_path / "r")
+    assert load_run(tmp_path / "r").status["status"] == "diverged"
+
+
+def test_a_deleted_state_leaves_no_old_snapshot_in_the_next_run(own_npz: Path, tmp_path: Path) -> None:
+    run(settings(own_npz, snapshot_every=3), out=tmp_path / "r")
+    (tmp_path / "r/state.npz").unlink()
+    run(settings(own_npz, epochs=1), out=tmp_path / "r")
+    assert load_run(tmp_path / "r").snapshots == [1]
+
+
+def test_settings_and_state_belong_together(own_npz: Path, tmp_path: Path) -> None:
+    run(settings(own_npz), out=tmp_path / "r")
+    manifest = json.loads((tmp_path / "r/run.json").read_text())
+    manifest["settings"]["eta"] = 0.7
+    (tmp_path / "r/run.json").write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match=r"eta is 0\.7, was 0\.1.*put run\.json back"):
+        resume(tmp_path / "r", epochs=9)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    ["threads", "numerics", "format", "settings", "data", lambda m: m["settings"].update(newfield=1), list],
+)
+def test_a_manifest_that_does_not_fit_is_named(own_npz: Path, tmp_path: Path, edit: object) -> None:
+    run(settings(own_npz, epochs=1), out=tmp_path / "r")
+    manifest = json.loads((tmp_path / "r/run.json").read_text())
+    if isinstance(edit, str):
+        del manifest[edit]
+    elif edit is list:
+        manifest = []
+    else:
+        edit(manifest)  # type: ignore[operator]
+    (tmp_path / "r/run.json").write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match=r"run\.json"):
+        load_run(tmp_path / "r")
+
+
+@pytest.mark.parametrize("status", ["", "[]", "{}", "null"])
+def test_a_damaged_status_stops_nobody(own_npz: Path, tmp_path: Path, status: str) -> None:
+    run(settings(own_npz, epochs=2), out=tmp_path / "r")
+    (tmp_path / "r/status.json").write_text(status)
+    resume(tmp_path / "r", epochs=6)
+    run(settings(own_npz), out=tmp_path / "whole")
+    assert_same_run(tmp_path / "r", tmp_path / "whole")
+
+
+def test_a_run_is_found_again_from_another_directory(
+    own_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    linclass.run(settings(Path("own.npz")), out="r")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert len(evaluate_run("../r")) == 1
+
+
+def test_a_second_interrupt_stops_at_once_and_resume_is_still_exact(own_npz: Path, tmp_path: Path) -> None:
+    class Twice(InterruptAt):
+        def epoch(self, rows: list[Row]) -> None:
+            super().epoch(rows)
+            super().epoch(rows)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(settings(own_npz), out=tmp_path / "part", listener=Twice(3))
+    resume(tmp_path / "part")
+    run(settings(own_npz), out=tmp_path / "whole")
+    assert_same_run(tmp_path / "part", tmp_path / "whole")

@@ -212,7 +212,7 @@ def test_the_best_weights_are_of_the_lowest_validation_loss() -> None:
 
 
 def test_a_batch_larger_than_the_data_is_one_line() -> None:
-    with pytest.raises(UsageError, match="--batch-size is 10: expected at most the 8 training rows"):
+    with pytest.raises(UsageError, match="--batch-size is 10: expected 1 to 8"):
         trainer().fit(inputs(n=8), epochs=1, valid=inputs(1))
 
 

@@ -50,6 +50,13 @@ class Scaler:
 
     def transform(self, x: Array, dtype: Any, out: Array | None = None) -> Array:
         """x' `(n, d)` of `dtype`, written into `out` if given."""
+        if x.dtype != np.uint8:
+            # x * gain and offset may nearly cancel (mean far above std), so not in float32
+            scaled = x * self.gain + self.offset
+            if out is None:
+                return scaled.astype(dtype)
+            out[...] = scaled
+            return out
         gain, offset = self._constants(np.dtype(dtype))
         out = np.multiply(x, gain, out=out, dtype=dtype)
         out += offset
