@@ -1,20 +1,25 @@
-"""Data for tests: a CIFAR-10 of a few rows in every layout, and the full one where it is on this computer."""
+"""Data for tests: a few rows of CIFAR-10 and MNIST in every layout, and the full ones where they are here."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
-from dataclasses import dataclass
+import struct
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.io import savemat
 
-from linclass.datasets.cifar10 import BATCHES, BINARY, MATLAB, PYTHON, Layout
+from linclass.datasets.cifar10 import BATCHES, BINARY, MATLAB, PYTHON
 from linclass.datasets.cifar10_npm import pack_batch
-from linclass.datasets.cifar10_published import META, Facts, array_digests
-from linclass.datasets.load import Cifar10
-from linclass.datasets.locate import data_dirs, find_cifar10
+from linclass.datasets.cifar10_published import CIFAR10, META
+from linclass.datasets.load import Full
+from linclass.datasets.locate import data_dirs, find
+from linclass.datasets.mnist import PARTS, idx_names
+from linclass.datasets.mnist_published import FASHION_MNIST, MNIST
+from linclass.datasets.published import Facts, Layout, Published, array_digests
 
 ROWS = 12
 
@@ -26,6 +31,10 @@ class TinyCifar10:
     directory: Path
     batches: dict[str, tuple[np.ndarray, np.ndarray]]
     facts: Facts
+
+    @property
+    def dataset(self) -> Published:
+        return replace(CIFAR10, facts=self.facts)
 
     def folder(self, layout: Layout) -> Path:
         return self.directory / layout.folder
@@ -52,7 +61,7 @@ def tiny_cifar10(tmp_path_factory: pytest.TempPathFactory) -> TinyCifar10:
     (directory / PYTHON.folder / META).write_bytes(b"label names")
     published = directory / PYTHON.folder
     facts = Facts(
-        rows=ROWS,
+        rows=dict.fromkeys(BATCHES, ROWS),
         file_md5={
             name: hashlib.md5((published / name).read_bytes()).hexdigest() for name in (*BATCHES, META)
         },
@@ -61,10 +70,93 @@ def tiny_cifar10(tmp_path_factory: pytest.TempPathFactory) -> TinyCifar10:
     return TinyCifar10(directory, batches, facts)
 
 
+MNIST_ROWS = {"train": 30, "t10k": 12}
+
+
+def idx(array: np.ndarray) -> bytes:
+    """A plain IDX file of bytes, written without the reader's help."""
+    sizes = struct.pack(f">{array.ndim}I", *array.shape)
+    return struct.pack(">BBBB", 0, 0, 8, array.ndim) + sizes + array.astype(np.uint8).tobytes()
+
+
+def pixel_csv(x: np.ndarray, y: np.ndarray | None) -> str:
+    """A table with the lab's header."""
+    columns = [*([] if y is None else ["label"]), *(f"pixel{i}" for i in range(784))]
+    rows = x if y is None else np.column_stack([y, x])
+    return "\n".join([",".join(columns), *(",".join(map(str, row)) for row in rows.tolist()), ""])
+
+
+@dataclass(frozen=True)
+class TinyMnist:
+    """30 training and 12 test rows, the directories that have them as IDX, .gz, npz and CSV; digests."""
+
+    directory: Path
+    parts: dict[str, tuple[np.ndarray, np.ndarray]]
+    dataset: Published
+
+    def of(self, form: str) -> Path:
+        """The data directory with this form: idx, gz, npz or csv."""
+        return self.directory / form
+
+
+def tiny_mnist_of(dataset: Published, directory: Path, seed: int) -> TinyMnist:
+    rng = np.random.default_rng(seed)
+    parts = {
+        part: (rng.integers(0, 256, (n, 784), dtype=np.uint8), rng.integers(0, 10, n))
+        for part, n in MNIST_ROWS.items()
+    }
+    for form in ("idx", "gz", "npz", "csv"):
+        (directory / form / dataset.name).mkdir(parents=True)
+    for part, (x, y) in parts.items():
+        for name, array in zip(idx_names(part), (x.reshape(-1, 28, 28), y), strict=True):
+            (directory / "idx" / dataset.name / name).write_bytes(idx(array))
+            (directory / "gz" / dataset.name / f"{name}.gz").write_bytes(gzip.compress(idx(array), mtime=0))
+        file = "train.csv" if part == "train" else "test.csv"
+        (directory / "csv" / dataset.name / file).write_text(pixel_csv(x, y))
+    (x, y), (x_test, y_test) = (parts[part] for part in PARTS)
+    np.savez(
+        directory / "npz" / f"{dataset.name}.npz",
+        x_train=x.reshape(-1, 28, 28),
+        y_train=y.astype(np.uint8),
+        x_test=x_test.reshape(-1, 28, 28),
+        y_test=y_test.astype(np.uint8),
+    )
+    names = [f"{name}.gz" for part in PARTS for name in idx_names(part)]
+    zipped = {name: (directory / "gz" / dataset.name / name).read_bytes() for name in names}
+    facts = Facts(
+        rows=MNIST_ROWS,
+        file_md5={name: hashlib.md5(data).hexdigest() for name, data in zipped.items()},
+        arrays={part: array_digests(x, y) for part, (x, y) in parts.items()},
+    )
+    return TinyMnist(directory, parts, replace(dataset, facts=facts))
+
+
 @pytest.fixture(scope="session")
-def full_cifar10() -> Cifar10:
-    """The full CIFAR-10; for tests marked `full_data`."""
-    found = find_cifar10(data_dirs())
+def tiny_mnist(tmp_path_factory: pytest.TempPathFactory) -> TinyMnist:
+    """An MNIST of 42 rows; tests that damage it work on a copy."""
+    return tiny_mnist_of(MNIST, tmp_path_factory.mktemp("tiny_mnist"), 28)
+
+
+@pytest.fixture(scope="session")
+def tiny_fashion(tmp_path_factory: pytest.TempPathFactory) -> TinyMnist:
+    """A Fashion-MNIST of 42 rows."""
+    return tiny_mnist_of(FASHION_MNIST, tmp_path_factory.mktemp("tiny_fashion"), 29)
+
+
+def full(dataset: Published) -> Full:
+    found = find(dataset, data_dirs())
     if found is None:
-        pytest.skip('no full CIFAR-10: run "linclass data fetch cifar10"')
-    return Cifar10(found)
+        pytest.skip(f'no full {dataset.title}: run "{dataset.fetch_command(None)}"')
+    return Full(found)
+
+
+@pytest.fixture(scope="session")
+def full_cifar10() -> Full:
+    """The full CIFAR-10; for tests marked `full_data`."""
+    return full(CIFAR10)
+
+
+@pytest.fixture(scope="session")
+def full_mnist() -> Full:
+    """The full MNIST; for tests marked `full_data`."""
+    return full(MNIST)

@@ -7,15 +7,18 @@ import shutil
 import struct
 import tracemalloc
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
 
-from linclass.datasets import cifar10_published, mat_file
-from linclass.datasets.cifar10 import BATCHES, LAYOUTS, MATLAB, PYTHON, TEST, TRAIN, read_batches
+from linclass.datasets import mat_file
+from linclass.datasets.cifar10 import BATCHES, LAYOUTS, MATLAB, PYTHON, TEST, TRAIN
 from linclass.datasets.cifar10_npm import pack_batch
+from linclass.datasets.cifar10_published import CIFAR10
+from linclass.datasets.published import Facts
 from linclass.errors import CheckFailedError, DataError
 
 ROWS = 12
@@ -29,7 +32,8 @@ def copy(tiny_cifar10, tmp_path) -> Path:
 
 
 def read(directory: Path, layout, batches=BATCHES):
-    return read_batches(directory / layout.folder, layout, batches, ROWS)
+    tiny = replace(CIFAR10, facts=Facts(dict.fromkeys(BATCHES, ROWS), {}, {}))
+    return tiny.read(directory / layout.folder, layout, batches)
 
 
 def failure(directory: Path, layout, batches=BATCHES) -> str:
@@ -205,19 +209,19 @@ def test_mat_bytes_changed_at_random(tmp_path):
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
 def test_a_changed_pixel_or_label_does_not_verify(tiny_cifar10, copy, layout):
     folder, said = copy / layout.folder, []
-    cifar10_published.verify_folder(folder, layout, said.append, tiny_cifar10.facts)
+    tiny_cifar10.dataset.verify(folder, layout, said.append)
     assert [line.rpartition(": ")[0] for line in said] == [str(layout.path(folder, b)) for b in BATCHES]
     x, y = tiny_cifar10.batches["data_batch_1"]
     for changed_x, changed_y, what in ((x ^ (x == x.max()), y, "pixels"), (x, (y + 1) % 10, "labels")):
         write(copy, layout, changed_x.astype(np.uint8), changed_y)
         with pytest.raises(CheckFailedError, match=f"data_batch_1: its {what} are not the published ones"):
-            cifar10_published.verify_folder(folder, layout, said.append, tiny_cifar10.facts)
+            tiny_cifar10.dataset.verify(folder, layout, said.append)
 
 
 @pytest.mark.full_data
 def test_full_data_is_the_published_one(full_cifar10):
     said = []
-    cifar10_published.verify_folder(full_cifar10.found.folder, full_cifar10.found.layout, said.append)
+    CIFAR10.verify(full_cifar10.found.folder, full_cifar10.found.layout, said.append)
     assert len(said) == 6
     train = full_cifar10.read(TRAIN)
     assert np.bincount(train.y).tolist() == [5000] * 10

@@ -11,6 +11,7 @@ import stat
 import sys
 import tarfile
 import urllib.error
+from dataclasses import replace
 from email.message import Message
 from pathlib import Path
 
@@ -19,12 +20,14 @@ import pytest
 from PIL import Image
 
 from linclass.datasets import archive, cifar10_published, download, npm
-from linclass.datasets.catalog import describe, verify
-from linclass.datasets.cifar10 import BATCHES, PYTHON, TEST, TRAIN, read_batches
+from linclass.datasets.catalog import Entry, describe, verify
+from linclass.datasets.cifar10 import BATCHES, PYTHON, TEST, TRAIN
 from linclass.datasets.cifar10_npm import pack_batch, unpack_package
 from linclass.datasets.cifar10_published import META, PUBLISHED
-from linclass.datasets.download import Remote
 from linclass.datasets.fetch import RECIPES, Recipe, fetch
+from linclass.datasets.known import KNOWN
+from linclass.datasets.load import NAMES
+from linclass.datasets.published import Published, Remote
 from linclass.errors import CheckFailedError, DataError, RunTakenError, StorageError, UsageError
 from linclass.files import SYSTEM, locked
 
@@ -77,10 +80,10 @@ class Mirror:
         self.recipe = Recipe(
             folder=PYTHON.folder,
             remotes=(self.remote(),),
-            unpack=functools.partial(cifar10_published.unpack_archive, facts=tiny.facts),
+            unpack=lambda paths: cifar10_published.unpack_archive(paths[0], tiny.facts),
             package="tiny-cifar10@1.0.0",
             unpack_package=functools.partial(unpack_package, facts=tiny.facts),
-            verify=lambda folder, report: cifar10_published.verify_folder(folder, PYTHON, report, tiny.facts),
+            verify=lambda folder, report: tiny.dataset.verify(folder, PYTHON, report),
         )
 
     def remote(self) -> Remote:
@@ -96,7 +99,7 @@ class Mirror:
         self.recipe = self.recipe._replace(remotes=(self.remote(),))
 
     def assert_served(self) -> None:
-        split = read_batches(self.folder, PYTHON, BATCHES, ROWS)
+        split = self.tiny.dataset.read(self.folder, PYTHON, BATCHES)
         assert np.array_equal(split.x, np.concatenate([x for x, _ in self.tiny.batches.values()]))
         assert np.array_equal(split.y, np.concatenate([y for _, y in self.tiny.batches.values()]))
         assert sorted(path.name for path in self.folder.iterdir()) == sorted((*BATCHES, META))
@@ -314,7 +317,7 @@ def test_what_was_written_is_read_back_before_it_counts_as_served(mirror):
     wrong = pack_batch("batch", x, (y + 1) % 10, [])
     others = {name: (mirror.tiny.folder(PYTHON) / name).read_bytes() for name in BATCHES[1:]}
     mirror.recipe = mirror.recipe._replace(
-        unpack=lambda path: iter({"data_batch_1": wrong, **others}.items())
+        unpack=lambda paths: iter({"data_batch_1": wrong, **others}.items())
     )
     fails(mirror, str(mirror.directory), DataError, "data_batch_1: its labels are not the published ones")
     assert not any("served by" in line for line in mirror.said)
@@ -468,46 +471,76 @@ def test_hostile_packages(mirror, name):
     assert "\n" not in str(caught.value)
 
 
+def entries(data_dir: Path) -> dict[str, Entry]:
+    return {entry.name: entry for entry in describe(data_dir)}
+
+
 def test_describe_names_every_data_set(tiny_cifar10, tmp_path):
-    full, bundled = describe(tiny_cifar10.directory)
+    listed = entries(tiny_cifar10.directory)
+    assert tuple(listed) == NAMES
+    full = listed["cifar10"]
     assert full[:4] == ("cifar10", "complete", str(tiny_cifar10.folder(PYTHON)), "python")
     assert full.size == sum((tiny_cifar10.folder(PYTHON) / name).stat().st_size for name in BATCHES)
-    assert bundled.name == "cifar10-sample"
-    assert bundled.state == "bundled"
-    assert 6 << 20 < bundled.size <= 8 << 20
+    assert listed["cifar10-sample"].state == listed["mnist-sample"].state == "bundled"
+    assert 6 << 20 < listed["cifar10-sample"].size <= 8 << 20
+    assert 0 < listed["mnist-sample"].size <= 2 << 20
     (tmp_path / PYTHON.folder).mkdir()
-    assert describe(tmp_path)[0].state == "incomplete"
-    absent = describe(tmp_path / "absent")[0]
-    assert absent.state == "absent"
-    assert absent.where == f'run "linclass data fetch cifar10 --data-dir {tmp_path / "absent"}"'
+    (tmp_path / "fashion-mnist").mkdir()
+    listed = entries(tmp_path)
+    assert [listed[n].state for n in ("cifar10", "mnist", "fashion-mnist")] == [
+        "incomplete",
+        "absent",
+        "incomplete",
+    ]
+    for name in ("cifar10", "mnist", "fashion-mnist"):
+        absent = entries(tmp_path / "absent")[name]
+        assert absent.state == "absent"
+        assert absent.where == f'run "linclass data fetch {name} --data-dir {tmp_path / "absent"}"'
 
 
-def test_verify_names_what_is_wrong(tiny_cifar10, tmp_path):
+def know(monkeypatch, dataset: Published, **changes) -> None:
+    """The tiny data set takes the place of the published one."""
+    monkeypatch.setitem(KNOWN, dataset.name, replace(dataset, facts=dataset.facts._replace(**changes)))
+
+
+def test_verify_names_what_is_wrong(tiny_cifar10, tmp_path, monkeypatch):
     said: list[str] = []
-    verify("cifar10", tiny_cifar10.directory, said.append, tiny_cifar10.facts)
+    know(monkeypatch, tiny_cifar10.dataset)
+    verify("cifar10", tiny_cifar10.directory, said.append)
     assert said[0] == f"{tiny_cifar10.folder(PYTHON) / 'data_batch_1'}: the published file (md5)"
     assert len(said) == 6
     said.clear()
-    other_files = tiny_cifar10.facts._replace(file_md5=dict.fromkeys(BATCHES, ""))
-    verify("cifar10", tiny_cifar10.directory, said.append, other_files)
+    other_files = dict.fromkeys(BATCHES, "")
+    know(monkeypatch, tiny_cifar10.dataset, file_md5=other_files)
+    verify("cifar10", tiny_cifar10.directory, said.append)
     assert said[0].endswith("data_batch_1: the published pixels and labels (sha256)")
     arrays = {**tiny_cifar10.facts.arrays, "data_batch_4": ("", "")}
+    know(monkeypatch, tiny_cifar10.dataset, file_md5=other_files, arrays=arrays)
     with pytest.raises(CheckFailedError, match="data_batch_4: its pixels are not the published ones"):
-        verify("cifar10", tiny_cifar10.directory, said.append, other_files._replace(arrays=arrays))
+        verify("cifar10", tiny_cifar10.directory, said.append)
     with pytest.raises(DataError, match="no CIFAR-10 in"):
         verify("cifar10", tmp_path, said.append)
-    with pytest.raises(UsageError, match="cannot verify 'mnist'"):
-        verify("mnist", tmp_path, said.append)
-    said.clear()
-    verify("cifar10-sample", None, said.append)
-    assert said == ["cifar10-sample: the packed pixels and labels (sha256)"]
+    with pytest.raises(UsageError, match="cannot verify 'emnist': expected one of cifar10, "):
+        verify("emnist", tmp_path, said.append)
+    for name in ("cifar10-sample", "mnist-sample"):
+        said.clear()
+        verify(name, None, said.append)
+        assert said == [f"{name}: the packed pixels and labels (sha256)"]
 
 
 def test_recipes_are_complete():
+    assert tuple(RECIPES) == tuple(KNOWN)
     assert RECIPES["cifar10"].remotes[0].url == cifar10_published.URL
-    assert set(PUBLISHED.arrays) == {*TRAIN, "test_batch"}
     assert set(PUBLISHED.file_md5) == {*PUBLISHED.arrays, META}
-    digests = [digest for pair in PUBLISHED.arrays.values() for digest in pair]
-    assert len(set(digests)) == 12
-    assert all(len(digest) == 64 for digest in digests)
+    for name, dataset in KNOWN.items():
+        assert RECIPES[name].folder == dataset.layouts[0].folder
+        assert tuple(dataset.facts.arrays) == tuple(dataset.facts.rows) == dataset.parts
+        digests = [digest for pair in dataset.facts.arrays.values() for digest in pair]
+        digests += [remote.sha256 for remote in RECIPES[name].remotes]
+        assert len(set(digests)) == len(digests)
+        assert all(len(digest) == 64 for digest in digests)
+        assert all(len(digest) == 32 for digest in dataset.facts.file_md5.values())
+        assert all(remote.url.startswith("https://") for remote in RECIPES[name].remotes) == (
+            name != "fashion-mnist"
+        )
     assert download.TIMEOUT > 0

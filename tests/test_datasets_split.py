@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linclass.datasets import load as load_module
 from linclass.datasets.cifar10 import BATCHES, BINARY, PYTHON, ROWS, TRAIN
-from linclass.datasets.load import Cifar10, load
-from linclass.datasets.locate import data_dirs, fetch_dir, find_cifar10, user_cache
+from linclass.datasets.cifar10_published import CIFAR10
+from linclass.datasets.load import Full, load
+from linclass.datasets.locate import data_dirs, fetch_dir, find, user_cache
+from linclass.datasets.published import Published
 from linclass.datasets.split import load_dataset
 from linclass.errors import DataError, UsageError
 
@@ -97,10 +98,8 @@ def test_what_cannot_be_asked(full_size, options, reason):
 
 
 def test_batch_1_reads_only_what_it_needs(full_size, monkeypatch):
-    read, real = [], load_module.read_batches
-    monkeypatch.setattr(
-        load_module, "read_batches", lambda folder, layout, b: read.extend(b) or real(folder, layout, b)
-    )
+    read, real = [], Published.read
+    monkeypatch.setattr(Published, "read", lambda *args: read.extend(args[-1]) or real(*args))
     load_dataset("cifar10", split="batch-1", data_dir=full_size)
     assert read == ["data_batch_1", "data_batch_2", "test_batch"]
 
@@ -161,7 +160,7 @@ def test_never_the_sample_in_a_directory_that_was_named(tmp_path):
 
 @pytest.mark.parametrize("name", ["cifar", "mnist2", "", "data.npy"])
 def test_unknown_names_list_the_known_ones(name):
-    with pytest.raises(UsageError, match=r"expected one of cifar10, cifar10-sample, or your own FILE\.npz"):
+    with pytest.raises(UsageError, match=r"expected one of cifar10, .*, or your own FILE\.npz or FILE\.csv"):
         load_dataset(name, split="all")
 
 
@@ -240,20 +239,20 @@ def test_the_first_directory_with_data_decides(tiny_cifar10, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     (first / PYTHON.folder).mkdir(parents=True)
     shutil.copytree(tiny_cifar10.directory, second)
-    found = find_cifar10([tmp_path / "absent", first, second])
+    found = find(CIFAR10, [tmp_path / "absent", first, second])
     assert found is not None
     assert found.folder == first / PYTHON.folder
-    assert found.missing() == list(BATCHES)
-    assert find_cifar10([tmp_path / "absent"]) is None
+    assert found.missing(BATCHES) == list(BATCHES)
+    assert find(CIFAR10, [tmp_path / "absent"]) is None
 
 
 def test_a_whole_layout_beats_an_incomplete_one_beside_it(tiny_cifar10, tmp_path):
     shutil.copytree(tiny_cifar10.directory, tmp_path, dirs_exist_ok=True)
-    found = find_cifar10([tmp_path])
+    found = find(CIFAR10, [tmp_path])
     assert found is not None
     assert found.layout is PYTHON
     (tmp_path / PYTHON.folder / "data_batch_3").unlink()
-    found = find_cifar10([tmp_path])
+    found = find(CIFAR10, [tmp_path])
     assert found is not None
     assert found.layout is BINARY
 
@@ -261,7 +260,7 @@ def test_a_whole_layout_beats_an_incomplete_one_beside_it(tiny_cifar10, tmp_path
 def test_the_directory_may_be_the_folder_itself(tiny_cifar10):
     for layout in (PYTHON, BINARY):
         source = load("cifar10", data_dir=tiny_cifar10.folder(layout))
-        assert isinstance(source, Cifar10)
+        assert isinstance(source, Full)
         assert source.found.folder == tiny_cifar10.folder(layout)
         assert source.found.layout is layout
 

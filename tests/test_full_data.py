@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from linclass import checks
-from linclass.datasets.load import Cifar10
+from linclass.datasets.load import Full
 from linclass.datasets.split import load_dataset
 from linclass.experiment import build, load_data, run
 from linclass.settings import Experiment
@@ -14,7 +14,7 @@ from linclass.settings import Experiment
 pytestmark = pytest.mark.full_data
 
 
-def test_the_arrays_are_cifar10(full_cifar10: Cifar10) -> None:
+def test_the_arrays_are_cifar10(full_cifar10: Full) -> None:
     dataset = load_dataset("cifar10", split="all")
     assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (49_000, 1_000, 10_000)
     y = np.concatenate([dataset.train.y, dataset.validation.y])
@@ -24,13 +24,13 @@ def test_the_arrays_are_cifar10(full_cifar10: Cifar10) -> None:
     np.testing.assert_allclose(means, [0.4914, 0.4822, 0.4465], atol=5e-4)
 
 
-def test_batch_1_is_a_prefix_of_all(full_cifar10: Cifar10) -> None:
+def test_batch_1_is_a_prefix_of_all(full_cifar10: Full) -> None:
     basic, everything = load_dataset("cifar10", split="batch-1"), load_dataset("cifar10", split="all")
     np.testing.assert_array_equal(basic.train.x, everything.train.x[:10_000])
     np.testing.assert_array_equal(basic.validation.y, everything.train.y[10_000:20_000])
 
 
-def test_experiment_4_reproduces(full_cifar10: Cifar10, tmp_path: Path) -> None:
+def test_experiment_4_reproduces(full_cifar10: Full, tmp_path: Path) -> None:
     """Published: train J 1.899, validation J 1.958, test 37.38 %; other implementations 36.7 to 37.7 %."""
     settings = Experiment(l2=1.0, eta=0.001, epochs=40, shuffle="batches", test=True)
     result = run(settings, out=tmp_path / "exp4")
@@ -41,7 +41,7 @@ def test_experiment_4_reproduces(full_cifar10: Cifar10, tmp_path: Path) -> None:
     assert (tmp_path / "exp4/40_weights.png").exists()
 
 
-def test_the_first_epoch_of_the_long_run(full_cifar10: Cifar10) -> None:
+def test_the_first_epoch_of_the_long_run(full_cifar10: Full) -> None:
     """Published after epoch 1: 2.35312, 2.36131, 36.06 %."""
     settings = Experiment(split="all", l2=1.0, shuffle="batches", epochs=1, test=True).resolved()
     history = build(settings, load_data(settings)).fit().history
@@ -50,6 +50,6 @@ def test_the_first_epoch_of_the_long_run(full_cifar10: Cifar10) -> None:
     assert history.last("test_accuracy")[0] == pytest.approx(0.3606, abs=0.015)
 
 
-def test_gradients_on_real_images(full_cifar10: Cifar10) -> None:
+def test_gradients_on_real_images(full_cifar10: Full) -> None:
     for title, report in checks.gradients_of_experiment(Experiment().resolved()):
         assert report.passed, f"{title}\n{report.text()}"

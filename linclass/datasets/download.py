@@ -10,8 +10,9 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
+from linclass.datasets.published import Remote
 from linclass.errors import DataError, UsageError
 from linclass.files import SYSTEM, storage_error
 
@@ -21,29 +22,17 @@ _CHUNK = 1 << 18
 Progress = Callable[[int, "int | None"], None]
 
 
-class Remote(NamedTuple):
-    """A published file: its address, its size at most, its digests (None where none is published)."""
-
-    url: str
-    limit: int
-    md5: str
-    sha256: str | None
-
-    @property
-    def name(self) -> str:
-        """The last part of the address."""
-        return self.url.rpartition("/")[2]
-
-
 def locate(remote: Remote, mirror: str | None) -> str | Path:
     """The address to download `remote` from, or the path where it lies.
 
     `mirror` is https://, file:// or a path, of the file itself or of the directory that holds it; None is
-    the published address. Raises UsageError for any other scheme, DataError for a path that is not there.
+    the published address, which may be http:// where its SHA-256 is pinned. Raises UsageError for any other
+    scheme, DataError for a path that is not there.
     """
     address = remote.url if mirror is None else mirror
     parts = urllib.parse.urlsplit(address)
-    if parts.scheme == "https":
+    is_pinned = mirror is None and remote.sha256 is not None
+    if parts.scheme == "https" or (parts.scheme == "http" and is_pinned):
         is_file = parts.path.endswith((".gz", ".tgz"))
         path = parts.path if is_file else f"{parts.path.rstrip('/')}/{remote.name}"
         return urllib.parse.urlunsplit(parts._replace(path=path))

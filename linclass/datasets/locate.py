@@ -8,28 +8,41 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from linclass.datasets.cifar10 import BATCHES, LAYOUTS, Layout, fetch_command
+from linclass.datasets.known import KNOWN
+from linclass.datasets.published import Layout, Published
 from linclass.errors import DataError
 
 VARIABLE = "LINCLASS_DATA"
 
 
 class Found(NamedTuple):
-    """A folder that holds at least one batch of CIFAR-10, and the layout it is in."""
+    """A folder that holds at least one part of a data set, and the layout it is in."""
 
+    dataset: Published
     folder: Path
     layout: Layout
 
-    def missing(self, batches: Sequence[str] = BATCHES) -> list[str]:
-        """Those of `batches` that are not there."""
-        return [batch for batch in batches if not self.layout.path(self.folder, batch).is_file()]
+    def missing(self, parts: Sequence[str]) -> list[str]:
+        """Those of `parts` of which a file is not there."""
+        return [part for part in parts if self.layout.missing(self.folder, part)]
 
-    def require(self, batches: Sequence[str]) -> None:
+    def require(self, parts: Sequence[str]) -> None:
         """Raise DataError naming what is missing and how to get it."""
-        names = [self.layout.path(Path(), batch).name for batch in self.missing(batches)]
-        if names:
-            command = fetch_command(self.folder.parent)
-            raise DataError(f'{self.folder} is incomplete, {", ".join(names)} missing: run "{command}"')
+        files = [path.name for part in self.missing(parts) for path in self.layout.missing(self.folder, part)]
+        if files:
+            command = self.dataset.fetch_command(self.folder.parent)
+            names = ", ".join(dict.fromkeys(files))
+            raise DataError(f'{self.folder} is incomplete, {names} missing: run "{command}"')
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The parts without which it is incomplete; the user's own files need no test part."""
+        return self.dataset.train if self.layout.any_size else self.dataset.parts
+
+    def size(self) -> int:
+        """Bytes of the files that are there."""
+        paths = {path for part in self.dataset.parts for path in self.layout.paths(self.folder, part)}
+        return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def data_dirs(explicit: Path | None = None) -> list[Path]:
@@ -59,32 +72,47 @@ def user_cache() -> Path:
     return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "linclass"
 
 
-def find_cifar10(directories: Sequence[Path], batches: Sequence[str] = BATCHES) -> Found | None:
-    """The first directory with any CIFAR-10 in it decides; in it, a layout that has all of `batches` wins.
+def find(dataset: Published, directories: Sequence[Path]) -> Found | None:
+    """The first directory with any of the data set in it decides; in it, the most complete layout wins.
 
-    A directory may hold the published folders or be one of them. None where there is no batch at all;
+    A directory may hold the published folders or be one of them. None where there is no part at all;
     DataError where a directory may not be read.
     """
     for directory in directories:
         try:
-            here = list(_layouts_in(directory))
+            here = list(_found_in(directory, dataset))
         except OSError as error:
             raise DataError(f"cannot look for data in {directory}: {error.strerror or error}") from error
         if here:
-            return min(here, key=lambda found: len(found.missing(batches)))
+            return min(here, key=lambda found: len(found.missing(dataset.parts)))
     return None
 
 
-def _layouts_in(directory: Path) -> Iterator[Found]:
-    for layout in LAYOUTS:
+def _found_in(directory: Path, dataset: Published) -> Iterator[Found]:
+    empty = []
+    for layout in dataset.layouts:
         for folder in (directory / layout.folder, directory):
-            found = Found(folder, layout)
-            if (folder != directory and folder.is_dir()) or len(found.missing()) < len(BATCHES):
+            found = Found(dataset, folder, layout)
+            if folder == directory and not _may_be(directory, dataset, layout):
+                continue
+            if any(path.is_file() for part in dataset.parts for path in layout.paths(folder, part)):
                 yield found
-                break
+            elif folder != directory and folder.is_dir():
+                empty.append(found)
+    yield from empty  # a folder with nothing in it is incomplete, not absent
 
 
-def no_cifar10(data_dir: Path | None) -> DataError:
-    """The error for a CIFAR-10 that is nowhere: where it was looked for, and how to get it."""
+def _may_be(directory: Path, dataset: Published, layout: Layout) -> bool:
+    """Whether `directory` itself may be the data set's folder: many files are called train.csv, and the
+    files of MNIST and Fashion-MNIST have the same names."""
+    name = directory.resolve().name
+    if layout.any_size:
+        return name == layout.folder
+    others = (other for other in KNOWN.values() if other.name != dataset.name)
+    return name not in {layout.folder for other in others for layout in other.layouts}
+
+
+def not_found(dataset: Published, data_dir: Path | None) -> DataError:
+    """The error for a data set that is nowhere: where it was looked for, and how to get it."""
     where = ", ".join(str(directory) for directory in data_dirs(data_dir))
-    return DataError(f'no CIFAR-10 in {where}: run "{fetch_command(data_dir)}"')
+    return DataError(f'no {dataset.title} in {where}: run "{dataset.fetch_command(data_dir)}"')

@@ -31,11 +31,11 @@ ImageShape = tuple[int, int, int]
 
 
 class OwnData(NamedTuple):
-    """The splits as they are in the file; validation is None where it has none."""
+    """The splits as they are in the file; validation and test are None where it has none."""
 
     train: Split
     validation: Split | None
-    test: Split
+    test: Split | None
     C: int
     image_shape: ImageShape | None
 

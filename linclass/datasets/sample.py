@@ -1,8 +1,8 @@
-"""The bundled sample: 3000 real CIFAR-10 images, so that everything runs before anything is downloaded.
+"""The bundled samples: 3000 real images each, so that everything runs before anything is downloaded.
 
-200 training and 50 validation images a class, both from the 50,000 training rows, and 50 test images a
-class from the 10,000 test rows; each split in the order of the published files. Stored without loss: one
-PNG mosaic of 32 x 32 tiles a split (also a picture to look at), and a CSV that says where each row is from.
+200 training and 50 validation images a class, both from the training rows, and 50 test images a class from
+the test rows; each split in the order of the published files. Stored without loss: one PNG mosaic a split
+(also a picture to look at), and a CSV that says where each row is from.
 """
 
 from __future__ import annotations
@@ -10,25 +10,53 @@ from __future__ import annotations
 import csv
 import importlib.resources
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from linclass.datasets.cifar10 import CLASSES, IMAGE_SHAPE, PIXELS, ROWS, TEST, TRAIN
+from linclass.datasets.cifar10_published import CIFAR10
 from linclass.datasets.dataset import Dataset, Split
+from linclass.datasets.mnist_published import MNIST
+from linclass.datasets.published import Published
 from linclass.errors import DataError
 from linclass.files import write_durably
 from linclass.params import Array
 from linclass.rng import permutation
 
-NAME = "cifar10-sample"
 PER_CLASS = {"train": 200, "validation": 50, "test": 50}
 COLUMNS = 50  # tiles in a row of a mosaic
-DIGEST = "4db32f1cf85404f2e51c64c19d5cc947cce1a932002b5b3de28f3f840f885616"
 _INDEX = "sample.csv"
 _FIELDS = ("split", "file", "row", "label")
-_SIDE = 32
+
+
+class Sample(NamedTuple):
+    """A sample of `dataset`: its files begin with `prefix`, its arrays have this `digest`."""
+
+    dataset: Published
+    prefix: str
+    digest: str
+
+    @property
+    def name(self) -> str:
+        """For `--dataset`."""
+        return name_of(self.dataset.name)
+
+    @property
+    def files(self) -> list[str]:
+        """The names of its files."""
+        return [self.prefix + name for name in (_INDEX, *(f"{split}.png" for split in PER_CLASS))]
+
+
+def name_of(dataset: str) -> str:
+    """What the sample of a data set is called, or would be."""
+    return f"{dataset}-sample"
+
+
+CIFAR10_SAMPLE = Sample(CIFAR10, "", "4db32f1cf85404f2e51c64c19d5cc947cce1a932002b5b3de28f3f840f885616")
+MNIST_SAMPLE = Sample(MNIST, "mnist-", "ceffcfdd59bf1ee5f4d57d633c0aa7620a3d309ac966396988880d02fcad3a55")
+SAMPLES: Mapping[str, Sample] = {sample.name: sample for sample in (CIFAR10_SAMPLE, MNIST_SAMPLE)}
 
 
 class Drawn(NamedTuple):
@@ -39,7 +67,7 @@ class Drawn(NamedTuple):
 
 
 def draw(train: Split, test: Split) -> Drawn:
-    """The sample of the full data: train `(50000, 3072)`, test `(10000, 3072)`."""
+    """The sample of the full data: all training rows, all test rows, ten classes."""
     n_train, n_validation, n_test = PER_CLASS.values()
     drawn = _first_of_each_class(train.y, "sample train", n_train + n_validation)
     held = _first_of_each_class(test.y, "sample test", n_test)
@@ -56,10 +84,10 @@ def draw(train: Split, test: Split) -> Drawn:
 def _first_of_each_class(y: Array, purpose: str, n: int) -> Array:
     """`(C, n)` positions: the first n rows of each class in a random order."""
     order = permutation(len(y), 0, purpose)
-    return np.stack([order[y[order] == c][:n] for c in range(len(CLASSES))])
+    return np.stack([order[y[order] == c][:n] for c in range(int(y.max()) + 1)])
 
 
-def write(folder: Path, drawn: Drawn) -> None:
+def write(sample: Sample, folder: Path, drawn: Drawn) -> None:
     """Write the sample's files into `folder`; `load` reads them back from the package."""
     from PIL import Image
 
@@ -68,39 +96,43 @@ def write(folder: Path, drawn: Drawn) -> None:
     table.writerow(_FIELDS)
     for name, split in drawn.splits.items():
         png = io.BytesIO()
-        Image.fromarray(_mosaic(split.x)).save(png, "PNG", optimize=True)
-        write_durably(folder / f"{name}.png", png.getvalue())
+        Image.fromarray(_mosaic(split.x, sample.dataset)).save(png, "PNG", optimize=True)
+        write_durably(folder / f"{sample.prefix}{name}.png", png.getvalue())
+        parts = (sample.dataset.test,) if name == "test" else sample.dataset.train
+        rows = sample.dataset.facts.rows[parts[0]]  # of each of them
         for position, label in zip(drawn.positions[name].tolist(), split.y.tolist(), strict=True):
-            file = TEST if name == "test" else TRAIN[position // ROWS]
-            table.writerow((name, file, position % ROWS, label))
-    write_durably(folder / _INDEX, lines.getvalue().encode())
+            table.writerow((name, parts[position // rows], position % rows, label))
+    write_durably(folder / (sample.prefix + _INDEX), lines.getvalue().encode())
 
 
-def load() -> Dataset:
-    """The bundled sample. Raises DataError if the installed files are not the ones that were packed."""
+def load(sample: Sample) -> Dataset:
+    """A bundled sample. Raises DataError if the installed files are not the ones that were packed."""
     try:
-        labels = _labels(_packed(_INDEX).decode("ascii"))
-        splits = {name: Split(_tiles(_packed(f"{name}.png")), labels[name]) for name in PER_CLASS}
+        labels = _labels(_packed(sample.prefix + _INDEX).decode("ascii"))
+        pngs = {name: _packed(f"{sample.prefix}{name}.png") for name in PER_CLASS}
+        splits = {name: Split(_tiles(png, sample.dataset), labels[name]) for name, png in pngs.items()}
     except (OSError, ValueError, KeyError, SyntaxError) as error:
-        raise DataError(f"the bundled sample cannot be read ({error}): install linclass again") from error
+        raise DataError(
+            f"the bundled {sample.name} cannot be read ({error}): install linclass again"
+        ) from error
     dataset = Dataset(
-        name=NAME,
+        name=sample.name,
         train=splits["train"],
         validation=splits["validation"],
         test=splits["test"],
-        classes=CLASSES,
-        image_shape=IMAGE_SHAPE,
+        classes=sample.dataset.classes,
+        image_shape=sample.dataset.image_shape,
         source="bundled sample",
         is_sample=True,
     )
-    if dataset.digest() != DIGEST:
-        raise DataError("the bundled sample is not the one that was packed: install linclass again")
+    if dataset.digest() != sample.digest:
+        raise DataError(f"the bundled {sample.name} is not the one that was packed: install linclass again")
     return dataset
 
 
-def size() -> int:
+def size(sample: Sample) -> int:
     """Bytes of the sample's files."""
-    return sum(len(_packed(name)) for name in (_INDEX, *(f"{split}.png" for split in PER_CLASS)))
+    return sum(len(_packed(name)) for name in sample.files)
 
 
 def _packed(name: str) -> bytes:
@@ -115,21 +147,24 @@ def _labels(index: str) -> dict[str, Array]:
     }
 
 
-def _tiles(png: bytes) -> Array:
-    """The rows `(n, 3072)` of a mosaic."""
+def _tiles(png: bytes, dataset: Published) -> Array:
+    """The rows `(n, d)` of a mosaic of tiles `(h, w)`."""
     from PIL import Image
 
+    channels, h, w = dataset.image_shape
     with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
         pixels = np.asarray(image)
-    down = pixels.shape[0] // _SIDE
-    # (down, 32, across, 32, 3) -> (down, across, 3, 32, 32)
-    tiles = pixels.reshape(down, _SIDE, COLUMNS, _SIDE, 3).transpose(0, 2, 4, 1, 3)
-    return np.ascontiguousarray(tiles).reshape(-1, PIXELS)
+    down = pixels.shape[0] // h
+    # (down, h, across, w, channels) -> (down, across, channels, h, w)
+    tiles = pixels.reshape(down, h, COLUMNS, w, channels).transpose(0, 2, 4, 1, 3)
+    return np.ascontiguousarray(tiles).reshape(-1, dataset.features)
 
 
-def _mosaic(x: Array) -> Array:
-    """Rows `(n, 3072)` as one picture `(32 n / COLUMNS, 32 COLUMNS, 3)`; n is a multiple of COLUMNS."""
+def _mosaic(x: Array, dataset: Published) -> Array:
+    """Rows `(n, d)` as one picture `(h n / COLUMNS, w COLUMNS[, 3])`; n is a multiple of COLUMNS."""
+    channels, h, w = dataset.image_shape
     down = len(x) // COLUMNS
-    # (down, across, 3, 32, 32) -> (down, 32, across, 32, 3)
-    tiles = x.reshape(down, COLUMNS, 3, _SIDE, _SIDE).transpose(0, 3, 1, 4, 2)
-    return np.ascontiguousarray(tiles).reshape(down * _SIDE, COLUMNS * _SIDE, 3)
+    # (down, across, channels, h, w) -> (down, h, across, w, channels)
+    tiles = x.reshape(down, COLUMNS, channels, h, w).transpose(0, 3, 1, 4, 2)
+    picture = np.ascontiguousarray(tiles).reshape(down * h, COLUMNS * w, channels)
+    return picture[:, :, 0] if channels == 1 else picture

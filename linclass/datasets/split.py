@@ -1,9 +1,9 @@
 """The three splits of an experiment, from whatever `load` found.
 
-    batch-1   train data_batch_1, validate data_batch_2, test test_batch: the course's basic split
+    batch-1   train data_batch_1, validate data_batch_2, test test_batch: the course's, for CIFAR-10 only
     all       train on all training rows but the last --val-size, in file order; validate on those
 
-The bundled sample has its own fixed split, and so has a user's file with x_val and y_val.
+A bundled sample has its own fixed split, and so has a user's file with x_val and y_val.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from linclass.datasets.cifar10 import CLASSES, IMAGE_SHAPE, ROWS, TEST, TRAIN
+from linclass.datasets.cifar10 import ROWS
+from linclass.datasets.cifar10_published import CIFAR10
 from linclass.datasets.dataset import Dataset, Split
-from linclass.datasets.load import Cifar10, Own, Source, load
+from linclass.datasets.load import Full, Own, Source, load
+from linclass.datasets.sample import name_of
 from linclass.errors import UsageError
 
 SPLITS = ("batch-1", "all")
-CIFAR10_VAL_SIZE = 1000
+BATCH_1_NAMES = (CIFAR10.name, name_of(CIFAR10.name))
 
 
 def load_dataset(
@@ -26,12 +28,12 @@ def load_dataset(
     """The data set `name`, read, checked and split.
 
     Args:
-        name: "cifar10", "cifar10-sample", or the path of a `.npz` file.
-        split: "batch-1" or "all"; without effect on the bundled sample.
+        name: one of `load.NAMES`, or the path of a `.npz` or `.csv` file.
+        split: "batch-1" (CIFAR-10 only) or "all"; without effect on a bundled sample.
         train_size: keep the first so many training rows; 0 keeps all.
-        val_size: validation rows of "all"; 0 is the data set's own (CIFAR-10 1000; a file without x_val a
-            tenth of its training rows).
-        data_dir: look there only, and never fall back to the bundled sample.
+        val_size: validation rows of "all"; 0 is the data set's own (CIFAR-10 1000, MNIST 10,000; a
+            file without x_val a tenth of its training rows).
+        data_dir: look there only, and never fall back to a bundled sample.
 
     Raises UsageError for what cannot be asked, DataError for data that is missing or damaged.
     """
@@ -40,7 +42,10 @@ def load_dataset(
     for option, size in (("--train-size", train_size), ("--val-size", val_size)):
         if size < 0:
             raise UsageError(f"{option} is {size}: expected a number of rows, or 0 for the data set's own")
-    dataset = _split(load(name, data_dir=data_dir), name, split, val_size)
+    source = load(name, data_dir=data_dir)
+    if split == "batch-1" and name not in BATCH_1_NAMES:
+        raise UsageError(f"--split {split} is CIFAR-10's: use --split all with {name}")
+    dataset = _split(source, name, split, val_size)
     rows = len(dataset.train)
     if train_size > rows:
         raise UsageError(f"--train-size is {train_size:,}: the training split has only {rows:,} rows")
@@ -51,36 +56,36 @@ def _split(source: Source, name: str, split: str, val_size: int) -> Dataset:
     if isinstance(source, Dataset):
         return replace(source, name=name)
     if isinstance(source, Own):
-        return _own(source, name, split, val_size)
-    return _cifar10(source, name, split, val_size)
+        return _own(source, name, val_size)
+    return _full(source, name, split, val_size)
 
 
-def _cifar10(source: Cifar10, name: str, split: str, val_size: int) -> Dataset:
+def _full(source: Full, name: str, split: str, val_size: int) -> Dataset:
+    published = source.found.dataset
     if split == "batch-1":
+        first, second = published.train[:2]
         if val_size:
             raise UsageError(
                 f"--val-size is {val_size}, but --split batch-1 validates on all of data_batch_2 "
                 f"({ROWS:,} rows): leave it out or use --split all"
             )
-        source.found.require((*TRAIN[:2], TEST))
-        train, validation = source.read(TRAIN[:1]), source.read(TRAIN[1:2])
+        source.found.require((first, second, published.test))
+        train, validation = source.read([first]), source.read([second])
     else:
-        source.found.require((*TRAIN, TEST))
-        train, validation = _cut_tail(source.read(TRAIN), val_size or CIFAR10_VAL_SIZE)
+        source.found.require(source.found.needed)
+        train, validation = _cut_tail(source.read(published.train), val_size or published.val_size)
     return Dataset(
         name=name,
         train=train,
         validation=validation,
-        test=source.read([TEST]),
-        classes=CLASSES,
-        image_shape=IMAGE_SHAPE,
+        test=source.read_test(),
+        classes=published.classes,
+        image_shape=published.image_shape,
         source=f"full: {source.found.folder}",
     )
 
 
-def _own(source: Own, name: str, split: str, val_size: int) -> Dataset:
-    if split != "all":
-        raise UsageError(f"--split {split} is CIFAR-10's: use --split all with {source.path}")
+def _own(source: Own, name: str, val_size: int) -> Dataset:
     data = source.data
     if data.validation is None:
         tenth = max(1, round(len(data.train) / 10))

@@ -1,0 +1,87 @@
+"""MNIST as published, and its drop-in replacement Fashion-MNIST: 60,000 training and 10,000 test images.
+
+    idx   mnist/train-images-idx3-ubyte, train-labels-idx1-ubyte, and the same with t10k; or with .gz
+    npz   mnist.npz of x_train (60000, 28, 28), y_train, x_test, y_test, as Keras has it
+    csv   mnist/train.csv of label,pixel0,...,pixel783, of any length; test.csv too, if there is one
+
+A row is one 28 x 28 image of grey values, 0 the background.
+
+Sources: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, Gradient-based learning applied to document recognition,
+Proc. IEEE 86 (1998); H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST, arXiv:1708.07747 (2017).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from linclass.datasets.idx import read_idx
+from linclass.datasets.npz_dataset import read_npz
+from linclass.datasets.pixel_csv import IMAGE_SHAPE, PIXELS, has_labels, read_labelled_csv
+from linclass.datasets.published import Layout
+from linclass.errors import DataError
+from linclass.params import Array
+
+DIGITS = tuple(str(digit) for digit in range(10))
+GARMENTS = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+TRAIN, TEST = "train", "t10k"
+PARTS = (TRAIN, TEST)
+ROWS = {TRAIN: 60_000, TEST: 10_000}
+
+
+def idx_names(part: str) -> tuple[str, str]:
+    """The published names of a part's images and labels, without .gz."""
+    return f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
+
+
+def _idx_paths(folder: Path, part: str) -> tuple[Path, ...]:
+    return tuple(_there(folder, name) for name in idx_names(part))
+
+
+def _there(folder: Path, name: str) -> Path:
+    """The form of a file that is there: plain or .gz, and with the dot that some unpackers leave."""
+    forms = [folder / (form + end) for form in (name, name.replace("-idx", ".idx")) for end in ("", ".gz")]
+    return next((path for path in forms if path.is_file()), forms[0])
+
+
+def _read_idx(paths: Sequence[Path], part: str, rows: int) -> tuple[Array, Array]:
+    images = read_idx(paths[0], (rows, *IMAGE_SHAPE[1:]))
+    return images.reshape(rows, PIXELS), read_idx(paths[1], (rows,)).astype(np.int64)
+
+
+def _read_npz(paths: Sequence[Path], part: str, rows: int) -> tuple[Array, Array]:
+    data = read_npz(paths[0])
+    split = data.train if part == TRAIN else data.test
+    if split is None:
+        raise DataError(f"{paths[0]} has no test rows")
+    return split.x, split.y
+
+
+def _csv_paths(folder: Path, part: str) -> tuple[Path, ...]:
+    return (folder / ("train.csv" if part == TRAIN else "test.csv"),)
+
+
+def _read_csv(paths: Sequence[Path], part: str, rows: int) -> tuple[Array, Array]:
+    return read_labelled_csv(paths[0])
+
+
+def layouts(folder: str) -> tuple[Layout, ...]:
+    """The forms of a data set of MNIST's shape whose folder has this name."""
+    return (
+        Layout("idx", folder, _idx_paths, _read_idx),
+        Layout("npz", folder, lambda directory, part: (directory / f"{folder}.npz",), _read_npz),
+        Layout("csv", folder, _csv_paths, _read_csv, holds=has_labels, any_size=True),
+    )
