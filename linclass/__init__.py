@@ -17,7 +17,7 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     datasets/       Dataset, readers, fetch, split, scale, batches, the bundled sample
     optim.py        optimisers: constants and (init, update)
     losses.py       value and d(loss)/d(scores), in place
-    models/         the protocol, the linear classifier
+    models/         the protocol, the linear classifier, the MLP
     gradcheck/      numerical against analytic gradients, and what is wrong with them
     optimum.py      L-BFGS on the same loss_and_grads: the true minimum, and the gap to it
     plots/          arrays -> Figure (the only place that imports matplotlib)
@@ -27,6 +27,7 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     checkpoint.py   TrainState <-> named arrays in files
     runs.py         the run directory: claim, resume, load_run
     experiment.py   settings -> a trained run
+    lr_range.py     the learning-rate range test
     checks.py       the gradient check and the optimum of an experiment
     options.py      command-line options from Experiment
     console.py      progress, tables, errors as exit codes

@@ -80,8 +80,7 @@ class BestKeeper(Callback):
             if losses and losses[-1]["epoch"] == state.history.epochs:
                 values = [row["val_loss"] for row in losses]
                 if len(values) == 1 or values[-1] < min(values[:-1]):
-                    state.best.set_model(k, state.params.select(k))
-                    state.best_epoch[k] = losses[-1]["epoch"]
+                    state.keep_best(k, losses[-1]["epoch"])
 
 
 class Snapshots(Callback):

@@ -100,7 +100,7 @@ def restore_history(state: TrainState, text: str, label: str) -> None:
 def _state_arrays(state: TrainState) -> dict[str, Array]:
     """The arrays of a state by name; views, so they can be filled."""
     arrays = {**_named("params", state.params), **_named("best", state.best)}
-    arrays |= _named("buffers", state.buffers)
+    arrays |= {**_named("buffers", state.buffers), **_named("best_buffers", state.best_buffers)}
     for slot, params in state.slots.items():
         arrays |= _named(f"slots.{slot}", params)
     for name in ("active", "diverged", "running_loss", "running_correct", "best_epoch"):

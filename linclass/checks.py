@@ -8,9 +8,12 @@ from pathlib import Path
 from linclass import blas, gradcheck, optimum
 from linclass.datasets.inputs import Inputs
 from linclass.datasets.scale import Scaler
+from linclass.errors import UsageError
 from linclass.experiment import check_same_data, load_data, note_sample
 from linclass.gradcheck import Report
 from linclass.listener import SILENT, Listener
+from linclass.models.base import Model
+from linclass.models.build import build_model
 from linclass.models.linear import Linear
 from linclass.params import Array
 from linclass.runs import Run
@@ -36,8 +39,11 @@ def gradients_of_experiment(
     scaler = Scaler.fit(dataset.train.x, settings.scaling)
     x, y = Inputs(dataset.train, scaler, "float64").rows(slice(0, CHECKED_ROWS))
 
-    def create(d: int, *, l2: Array | float, seeds: Sequence[int]) -> Linear:
-        return Linear.create(d, len(dataset.classes), seeds=seeds, init_std=settings.init_std, l2=l2)
+    # in means: sums are larger by the batch's size, and so is their rounding
+    double = settings.replace(dtype="float64", reduction="mean")
+
+    def create(d: int, *, l2: Array | float, seeds: Sequence[int]) -> Model:
+        return build_model(double, d, len(dataset.classes), seeds=seeds, l2=l2)
 
     with blas.limited(blas.DEFAULT_THREADS):
         return gradcheck.standard_checks(create, x, y, seed=settings.seed)
@@ -60,6 +66,11 @@ def find_optimum(
     if run is not None:
         settings = run.settings
     assert settings is not None, "give settings or a directory"
+    if (settings.model, settings.loss) != ("linear", "softmax"):
+        raise UsageError(
+            f"the minimum is that of a convex problem: expected --model linear and --loss softmax, "
+            f"not {settings.model} and {settings.loss}"
+        )
     with blas.limited(threads or blas.DEFAULT_THREADS):
         dataset = load_data(settings, data_dir)
         note_sample(settings, dataset, listener)

@@ -37,7 +37,20 @@ TRAIN_LONG = Experiment(
     test=True,
 )
 # what matters to `gradcheck` and to `optimum`, which train nothing
-GRADCHECK_FIELDS = ("dataset", "split", "model", "init", "init_std", "scaling", "seed")
+GRADCHECK_FIELDS = (
+    "dataset",
+    "split",
+    "model",
+    "hidden",
+    "activation",
+    "init",
+    "init_std",
+    "scaling",
+    "loss",
+    "label_smoothing",
+    "batch_norm",
+    "seed",
+)
 OPTIMUM = Experiment(l2=1.0)
 OPTIMUM_FIELDS = ("dataset", "split", "train_size", "val_size", "model", "scaling", "l2")
 
@@ -83,7 +96,7 @@ def data_list(data_dir: Path | None) -> None:
 )
 @quiet_option
 def data_fetch(name: str, mirror: str | None, data_dir: Path | None, quiet: bool) -> None:
-    """Download the data set NAME (cifar10), verify it, and lay out the official files."""
+    """Download the data set NAME (cifar10, mnist, fashion-mnist), verify it, lay out the official files."""
     from linclass.datasets.fetch import fetch
     from linclass.datasets.locate import fetch_dir
 
@@ -198,6 +211,56 @@ def templates(directory: Path, scale: Any, weights: str, k: int) -> None:
 
     for path in Run(directory).draw_templates(weights, k=k, scale=scale):
         say(str(path))
+
+
+@cli.command()
+@experiment_options(TRAIN)
+@data_dir_option
+def summary(data_dir: Path | None, **given: Any) -> None:
+    """Show the layers of a model and count its parameters."""
+    settings = chosen(TRAIN, given).resolved()
+    from linclass import experiment
+    from linclass.models.build import build_model
+    from linclass.models.summary import summary as text
+
+    dataset = experiment.load_data(settings, data_dir)
+    say(text(build_model(settings, dataset.features, len(dataset.classes))))
+
+
+@cli.command("lr-range")
+@experiment_options(TRAIN)
+@click.option("--low", default=1e-6, show_default=True, help="the first learning rate")
+@click.option("--high", default=10.0, show_default=True, help="the last learning rate")
+@click.option("--steps", default=200, show_default=True, type=click.IntRange(10), help="mini-batches")
+@click.option("--out", type=PATH, default="lr_range.png", show_default=True, help="the picture")
+@data_dir_option
+@quiet_option
+def lr_range(
+    low: float, high: float, steps: int, out: Path, quiet: bool, data_dir: Path | None, **given: Any
+) -> None:
+    """Try growing learning rates on one pass of mini-batches, and suggest bounds for --eta."""
+    settings = chosen(TRAIN, given).resolved()
+    from linclass import experiment, lr_range
+
+    dataset = experiment.load_data(settings, data_dir)
+    experiment.note_sample(settings, dataset, Console(quiet=quiet))
+    job = experiment.build(settings, dataset)
+    found = lr_range.lr_range_test(
+        job.model,
+        job.trainer.optimizer,
+        job.train,
+        low=low,
+        high=high,
+        steps=steps,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+    )
+    lr_range.save_picture(found, out, title=f"Learning-rate range test\n{dataset.title}")
+    first, last = found.suggestion
+    say(f"suggested: --eta {last:.2g}, or --schedule triangular:{first:.2g}:N with --eta {last:.2g}")
+    if found.remark:
+        say(found.remark)
+    say(str(out))
 
 
 @cli.command()

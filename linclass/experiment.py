@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from linclass import __version__, blas, callbacks
+from linclass import __version__, blas, callbacks, schedules
 from linclass.datasets import batches
 from linclass.datasets.dataset import Dataset, Split
 from linclass.datasets.inputs import Inputs
+from linclass.datasets.known import KNOWN
 from linclass.datasets.scale import Scaler
 from linclass.datasets.split import load_dataset
 from linclass.errors import DataError, DivergedError, InterruptedRun, UsageError
@@ -29,10 +30,8 @@ from linclass.history import History
 from linclass.listener import SILENT, Listener
 from linclass.metrics import Interval, mean_interval, wilson_interval
 from linclass.models.base import Model
-from linclass.models.build import build_model, replica_seeds
-from linclass.optim import sgd
+from linclass.models.build import build_model, build_optimizer, replica_seeds
 from linclass.runs import FORMAT, Run, claim, reopen
-from linclass.schedules import constant
 from linclass.settings import Experiment
 from linclass.training import Trainer, TrainState, evaluate
 
@@ -98,10 +97,14 @@ def build(
 
     if settings.test and dataset.test is None:
         raise UsageError(f"--test: {dataset.name} has no test split; leave the option out")
+    per_epoch = batches.count(len(dataset.train), settings.batch_size, settings.drop_last)
+    rates = schedules.parse(
+        settings.schedule, settings.eta, steps_per_epoch=per_epoch, total_steps=per_epoch * settings.epochs
+    )
     trainer = Trainer(
         model,
-        sgd(),
-        constant(settings.eta),
+        build_optimizer(settings),
+        rates,
         batch_size=settings.batch_size,
         seed=replica_seeds(settings),
         shuffle=settings.shuffle,  # type: ignore[arg-type]
@@ -142,9 +145,6 @@ def run(
         dataset = load_data(settings, data_dir)
         note_sample(settings, dataset, listener)
         job = build(_named(settings, dataset), dataset)
-        batches.count(
-            len(job.train), settings.batch_size
-        )  # a batch that does not fit is said before claiming
         with claim(name, out, overwrite=overwrite, manifest=_manifest(job, threads, origin)) as directory:
             directory.start(job.trainer.state, job.scaler)
             return _train(job, directory, listener)
@@ -206,6 +206,11 @@ def _extend(directory: Run, state: TrainState, epochs: int) -> None:
     """Set a new total of epochs, in memory. UsageError where there is nothing to extend to."""
     if not state.active.any():
         raise UsageError(f"--epochs {epochs}: {_why_over(directory, state)}")
+    if schedules.depends_on_total(directory.settings.schedule):
+        raise UsageError(
+            f"--epochs {epochs}: the schedule {directory.settings.schedule} is stretched over the "
+            f"{directory.settings.epochs} epochs of {directory.path}; start a new run with --epochs {epochs}"
+        )
     begun = state.epoch + (state.running_rows > 0)
     if epochs < begun:
         raise UsageError(
@@ -291,9 +296,11 @@ def _stopped_by_signals(trainer: Trainer) -> Iterator[list[int]]:
 def note_sample(settings: Experiment, dataset: Dataset, listener: Listener) -> None:
     """Say in one line that only the bundled sample is used, though the full data was asked for."""
     if dataset.is_sample and not settings.dataset.endswith("-sample"):
+        full = KNOWN[settings.dataset]
         listener.note(
-            f"no full CIFAR-10 found: using the bundled sample of real images ({len(dataset.train)} train, "
-            f"{len(dataset.validation)} validation); `linclass data fetch cifar10` gets all 60,000"
+            f"no full {full.title} found: using the bundled sample of real images "
+            f"({len(dataset.train)} train, {len(dataset.validation)} validation); "
+            f"`{full.fetch_command(None)}` gets all of it"
         )
 
 

@@ -20,6 +20,8 @@ from linclass.settings import Experiment
 if TYPE_CHECKING:
     from linclass.plots.images import Scale
 
+UNITS_SHOWN = 20
+"""Of an MLP's first hidden layer."""
 LOG_EPOCHS_FROM = 200
 """From here on the epoch axis is logarithmic: almost everything happens in the first epochs."""
 
@@ -36,7 +38,16 @@ class Subject:
     def heading(self, what: str) -> str:
         """The title of a figure: what it shows, and below it of which experiment."""
         s = self.settings
-        return f"{what}\n{self.title}, λ = {s.l2:g}, η = {s.eta:g}, batch {s.batch_size}"
+        model = f", {s.hidden.replace(',', '-')} {s.activation}" if s.model != "linear" else ""
+        steps = "" if s.optimizer == "sgd" else f", {s.optimizer}"
+        return f"{what}\n{self.title}{model}{steps}, λ = {s.l2:g}, η = {s.eta:g}, batch {s.batch_size}"
+
+    def units(self, weights: Array) -> tuple[Array, tuple[str, ...]]:
+        """The rows of the first layer that are drawn, and their names: all classes, or the first units."""
+        if self.settings.model == "linear":
+            return weights, self.classes
+        shown = weights[:UNITS_SHOWN]
+        return shown, tuple(f"unit {i + 1}" for i in range(len(shown)))
 
 
 def draw_curves(folder: Path, subject: Subject, history: History) -> None:
@@ -81,7 +92,7 @@ def draw_curves(folder: Path, subject: Subject, history: History) -> None:
 def draw_weights(
     path: Path, subject: Subject, weights: Array, epoch: int, scale: Scale = "class", k: int = 0
 ) -> None:
-    """The templates W `(C, d)` of model k as one picture; nothing where the rows are not images."""
+    """The first layer's weights `(units, d)` of model k as pictures; nothing where rows are not images."""
     if subject.image_shape is None:
         return
     from linclass import plots
@@ -90,9 +101,8 @@ def draw_weights(
     s = subject.settings
     whose = f" of seed {s.seed + k}" if s.seeds > 1 else ""
     title = subject.heading(f"Weights{whose} after epoch {epoch} (roughness {roughness:.2f}, noise has 1.13)")
-    figure = plots.templates(
-        weights, subject.classes, image_shape=subject.image_shape, scale=scale, title=title
-    )
+    rows, names = subject.units(weights)
+    figure = plots.templates(rows, names, image_shape=subject.image_shape, scale=scale, title=title)
     plots.save(figure, path)
 
 
@@ -104,9 +114,10 @@ def draw_animation(
         return
     from linclass import plots
 
+    _, names = subject.units(frames[0][1])
     plots.animation(
-        frames,
-        subject.classes,
+        [(epoch, weights[: len(names)]) for epoch, weights in frames],
+        names,
         path,
         title=subject.heading("Weights"),
         image_shape=subject.image_shape,

@@ -1,16 +1,22 @@
-"""Losses: scores and labels -> value, and d(loss)/d(scores) in place.
+"""Losses: scores and targets -> value, and d(loss)/d(scores) in place.
 
-scores are `(n, K, C)`; values come back summed over the rows, one a model, in float64, so that parts of
-a split can be added up exactly.
+Each function of `LOSSES` makes a `Loss`. scores are `(K, n, C)` with any strides and are overwritten;
+values come back summed over the rows, one a model, in float64, so that parts of a split can be added up
+exactly. Of tied scores the lower class is the prediction.
+
+reduction: "mean", the gradient of the mean over the batch; or "sum", that of the sum over the batch,
+n times as large, while the value that is reported stays the mean's.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from linclass.kernels import log_softmax
+from linclass.errors import UsageError
+from linclass.kernels import log_softmax, sigmoid
 from linclass.params import Array
 
 
@@ -21,20 +27,140 @@ class Sums(NamedTuple):
     correct: Array
 
 
-def softmax_cross_entropy(scores: Array, y: Array, *, gradient: bool) -> Sums:
-    """loss_i = -log P[i, y_i] with P = softmax(scores), so d(mean loss)/d(scores) = (P - Y) / n.
+class Loss(Protocol):
+    """What a factory makes."""
 
-    scores `(n, K, C)` is overwritten: by that gradient if `gradient`, else by log P.
-    Source: KTH DD2424, lecture 3; Bishop, Pattern Recognition and Machine Learning, section 4.3.4.
+    def __call__(self, scores: Array, y: Array, *, gradient: bool) -> Sums:
+        """Sums over the rows; scores `(K, n, C)` become the gradient if `gradient`, else anything."""
+        ...
+
+
+def softmax_cross_entropy(*, label_smoothing: float = 0.0, reduction: str = "mean") -> Loss:
+    """loss_i = -sum_c Y_c log P_c with P = softmax(scores), so d(mean loss)/d(scores) = (P - Y) / n.
+
+    Y is 1 at y and 0 elsewhere; smoothed by s it is 1 - s + s/C and s/C.
+    Source: KTH DD2424, lecture 3; smoothing: Szegedy et al., arXiv:1512.00567, section 7.
     """
-    n = len(scores)
-    rows = np.arange(n)
-    # argmax first: ties go to the lower class, as they do at prediction time
-    correct = np.count_nonzero(scores.argmax(axis=2) == y[:, None], axis=0)
-    log_P = log_softmax(scores, out=scores)
-    loss = -log_P[rows, :, y].sum(axis=0, dtype=np.float64)
-    if gradient:
-        dS = np.exp(log_P, out=scores)
-        dS[rows, :, y] -= 1
-        dS /= n
-    return Sums(loss, correct)
+    s = label_smoothing
+    if not 0 <= s < 1:
+        raise UsageError(f"--label-smoothing is {s}: expected a number of at least 0 and below 1")
+    divisor = _divisor(reduction)
+
+    def loss(scores: Array, y: Array, *, gradient: bool) -> Sums:
+        _, n, C = scores.shape
+        rows, correct = np.arange(n), _correct(scores, y)
+        log_P = log_softmax(scores, out=scores)
+        value = -log_P[:, rows, y].sum(axis=1, dtype=np.float64)
+        if s:
+            value = (1 - s) * value - s / C * log_P.sum(axis=(1, 2), dtype=np.float64)
+        if gradient:
+            dS = np.exp(log_P, out=scores)
+            if s:
+                dS -= s / C
+            dS[:, rows, y] -= 1 - s
+            dS /= divisor(n)
+        return Sums(value, correct)
+
+    return loss
+
+
+def binary_cross_entropy(*, reduction: str = "mean") -> Loss:
+    """C independent sigmoids p: loss_i = -(1/C) (log p_y + sum over the others of log(1 - p_c)).
+
+    With z = scores, and z_y = -s_y: loss_i = (1/C) sum_c log(1 + exp(z_c)), d(loss_i)/d(z) = sigmoid(z) / C.
+    Source: KTH DD2424, assignment 1, bonus part ("multiple binary cross-entropy losses").
+    """
+    divisor = _divisor(reduction)
+
+    def loss(scores: Array, y: Array, *, gradient: bool) -> Sums:
+        _, n, C = scores.shape
+        rows, correct = np.arange(n), _correct(scores, y)
+        scores[:, rows, y] *= -1
+        value = np.logaddexp(0, scores, dtype=scores.dtype).sum(axis=(1, 2), dtype=np.float64) / C
+        if gradient:
+            dS = sigmoid(scores, out=scores)
+            dS[:, rows, y] *= -1
+            dS /= C * divisor(n)
+        return Sums(value, correct)
+
+    return loss
+
+
+def multiclass_svm(*, reduction: str = "mean") -> Loss:
+    """loss_i = sum over c != y of max(0, s_c - s_y + 1).
+
+    Source: Weston and Watkins, ESANN 1999; Stanford CS231n, linear classification.
+    """
+    divisor = _divisor(reduction)
+
+    def loss(scores: Array, y: Array, *, gradient: bool) -> Sums:
+        n = scores.shape[1]
+        rows, correct = np.arange(n), _correct(scores, y)
+        # in this order: s_c + 1 would round the margin away where scores are large
+        margins = np.subtract(scores, scores[:, rows, y][..., None], out=scores)
+        margins += 1
+        margins[:, rows, y] = 0
+        np.maximum(margins, 0, out=margins)
+        value = margins.sum(axis=(1, 2), dtype=np.float64)
+        if gradient:
+            # +1 for each class within the margin, and -1 for each of them at y
+            dS = np.sign(margins, out=scores)
+            dS[:, rows, y] = -dS.sum(axis=2)
+            dS /= divisor(n)
+        return Sums(value, correct)
+
+    return loss
+
+
+def squared_error(*, reduction: str = "mean") -> Loss:
+    """Regression: loss_i = sum_c (s_c - y_c)^2, without 1/2; y is `(n, C)` float; none is correct."""
+    divisor = _divisor(reduction)
+
+    def loss(scores: Array, y: Array, *, gradient: bool) -> Sums:
+        K, n, C = scores.shape
+        if y.shape != (n, C):
+            raise UsageError(
+                f"the squared error is for regression: expected targets of shape ({n}, {C}), "
+                f"the data has {y.shape}; for classes use --loss softmax, bce or svm"
+            )
+        residual = np.subtract(scores, y, out=scores)
+        value = np.einsum("knc,knc->k", residual, residual, dtype=np.float64)
+        if gradient:
+            residual *= 2 / divisor(n)
+        return Sums(value, np.zeros(K, np.int64))
+
+    return loss
+
+
+LOSSES: dict[str, Callable[..., Loss]] = {
+    "softmax": softmax_cross_entropy,
+    "bce": binary_cross_entropy,
+    "svm": multiclass_svm,
+    "squared": squared_error,
+}
+
+
+def make_loss(name: str = "softmax", *, label_smoothing: float = 0.0, reduction: str = "mean") -> Loss:
+    """The loss of `LOSSES`; raises UsageError for an unknown one, and for a smoothing it does not know."""
+    if name not in LOSSES:
+        raise UsageError(f"--loss is {name!r}: expected one of {', '.join(LOSSES)}")
+    if name == "softmax":
+        return softmax_cross_entropy(label_smoothing=label_smoothing, reduction=reduction)
+    if label_smoothing:
+        raise UsageError(
+            f"--label-smoothing is {label_smoothing}, which --loss {name} does not have; "
+            "leave it out or use --loss softmax"
+        )
+    return LOSSES[name](reduction=reduction)
+
+
+def _divisor(reduction: str) -> Callable[[int], int]:
+    """By what the gradient of the sum over n rows is divided."""
+    if reduction not in ("mean", "sum"):
+        raise UsageError(f"--reduction is {reduction!r}: expected mean or sum")
+    return (lambda n: n) if reduction == "mean" else (lambda n: 1)
+
+
+def _correct(scores: Array, y: Array) -> Array:
+    """`(K,)`; ties go to the lower class, as at prediction time."""
+    return np.asarray((scores.argmax(axis=2) == y).sum(axis=1))

@@ -1,14 +1,31 @@
 """Optimisers: constants plus a pair (init, update). Their memory is visible and owned by TrainState.
 
-`init(params)` makes the slots; `update(params, grads, slots, lr, step)` changes params and slots in
-place. lr is `(K,)`: each model of a stack has its own.
+`init(params)` makes the slots: name -> Params, laid out like `params`. `update(params, grads, slots, lr,
+step)` changes params and slots in place and leaves the gradients as they are. lr is `(K,)`: each model of a
+stack has its own. `step` counts the updates already made, from 0.
+
+    eta the learning rate, g the gradient, mu the momentum, t = step + 1; all operations are elementwise
+
+    sgd        theta <- theta - eta g
+    momentum   v <- mu v + g;  theta <- theta - eta v
+    nesterov   v <- mu v + g;  theta <- theta - eta (g + mu v)
+    rmsprop    v <- alpha v + (1 - alpha) g^2;  theta <- theta - eta g / (sqrt(v) + eps)
+    adam       m <- beta1 m + (1 - beta1) g;  v <- beta2 v + (1 - beta2) g^2
+               theta <- theta - eta [m / (1 - beta1^t)] / (sqrt(v / (1 - beta2^t)) + eps)
+    adamw      theta <- theta - eta w theta on weight matrices, then adam
+
+All constants and conventions are PyTorch's, so that its results can be compared with these to rounding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+import numpy as np
+
+from linclass.errors import UsageError
 from linclass.params import Array, Params
 
 Arrays = Mapping[str, Array]
@@ -23,14 +40,214 @@ class Optimizer(NamedTuple):
 
 
 def sgd() -> Optimizer:
-    """Gradient descent: theta <- theta - eta g."""
+    """Gradient descent; no slots."""
 
     def init(params: Params) -> Slots:
         return {}
 
     def update(params: Arrays, grads: Arrays, slots: Mapping[str, Arrays], lr: Array, step: int) -> None:
         for name, theta in params.items():
-            eta = lr.astype(theta.dtype).reshape(-1, *(1,) * (theta.ndim - 1))
-            theta -= eta * grads[name]
+            theta -= _per_model(lr, theta) * grads[name]
 
     return Optimizer(init, update)
+
+
+def momentum(momentum: float = 0.9) -> Optimizer:
+    """Gradient descent with momentum; slot `velocity`.
+
+    Sutskever et al. (On the importance of initialization and momentum in deep learning, 2013) keep
+    v <- mu v - eta g and add it to theta: the same steps while eta is constant. Here, as in PyTorch, a new
+    eta acts on the whole velocity at once.
+    Source: Polyak, Some methods of speeding up the convergence of iteration methods, 1964.
+    """
+    mu = momentum
+
+    def update(params: Arrays, grads: Arrays, slots: Mapping[str, Arrays], lr: Array, step: int) -> None:
+        for name, theta in params.items():
+            g, v = grads[name], slots["velocity"][name]
+            v *= mu
+            v += g
+            theta -= _per_model(lr, theta) * v
+
+    return Optimizer(_slots("velocity"), update)
+
+
+def nesterov(momentum: float = 0.9) -> Optimizer:
+    """Nesterov's accelerated gradient; slot `velocity`.
+
+    As in PyTorch, theta is the point that looks ahead: the gradient is taken where the parameters are.
+    Sutskever et al. (2013) keep theta behind and take the gradient at theta + mu v: with a constant eta the
+    same path, in other variables.
+    Source: Nesterov, A method of solving a convex programming problem with convergence rate O(1/k^2), 1983.
+    """
+    mu = momentum
+
+    def update(params: Arrays, grads: Arrays, slots: Mapping[str, Arrays], lr: Array, step: int) -> None:
+        for name, theta in params.items():
+            g, v = grads[name], slots["velocity"][name]
+            v *= mu
+            v += g
+            theta -= _per_model(lr, theta) * (g + mu * v)
+
+    return Optimizer(_slots("velocity"), update)
+
+
+def rmsprop(alpha: float = 0.99, eps: float = 1e-8) -> Optimizer:
+    """Steps divided by a running root mean square of the gradient; slot `square`.
+
+    eps is outside the root, as in PyTorch; TensorFlow's is inside.
+    Source: Tieleman and Hinton, Lecture 6.5 of Neural Networks for Machine Learning, 2012 (alpha 0.9 there).
+    """
+
+    def update(params: Arrays, grads: Arrays, slots: Mapping[str, Arrays], lr: Array, step: int) -> None:
+        for name, theta in params.items():
+            g, v = grads[name], slots["square"][name]
+            v *= alpha
+            v += (1 - alpha) * (g * g)
+            theta -= _per_model(lr, theta) * g / (np.sqrt(v) + eps)
+
+    return Optimizer(_slots("square"), update)
+
+
+def adam(beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Optimizer:
+    """Adam with bias correction; slots `mean` and `square`.
+
+    eps is added after the root of the corrected v: algorithm 1 of the paper, and PyTorch. The paper's
+    shortened form (section 2) adds it before the correction, which TensorFlow calls epsilon hat.
+    Source: Kingma and Ba, Adam: a method for stochastic optimization, 2015.
+    """
+
+    def update(params: Arrays, grads: Arrays, slots: Mapping[str, Arrays], lr: Array, step: int) -> None:
+        t = step + 1
+        for name, theta in params.items():
+            g, m, v = grads[name], slots["mean"][name], slots["square"][name]
+            m *= beta1
+            m += (1 - beta1) * g
+            v *= beta2
+            v += (1 - beta2) * (g * g)
+            # eta m_hat / (sqrt(v_hat) + eps), with the correction of m moved to eta
+            theta -= _per_model(lr / (1 - beta1**t), theta) * m / (np.sqrt(v / (1 - beta2**t)) + eps)
+
+    return Optimizer(_slots("mean", "square"), update)
+
+
+def adamw(weight_decay: float, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Optimizer:
+    """Adam with decoupled weight decay w, on weight matrices (names that begin with "W") only.
+
+    The decay is eta w theta, as in PyTorch: the paper's lambda is PyTorch's eta w at the top of the schedule.
+    It is no penalty, is not part of the cost, and has no equivalent lambda.
+    Source: Loshchilov and Hutter, Decoupled weight decay regularization, 2019.
+    """
+    plain = adam(beta1, beta2, eps)
+
+    def update(params: Arrays, grads: Arrays, slots: Mapping[str, Arrays], lr: Array, step: int) -> None:
+        for name, theta in params.items():
+            if name.startswith("W"):
+                theta -= _per_model(lr * weight_decay, theta) * theta
+        plain.update(params, grads, slots, lr, step)
+
+    return Optimizer(plain.init, update)
+
+
+def clipped(optimizer: Optimizer, max_norm: float) -> Optimizer:
+    """`optimizer` on g * min(1, max_norm / ||g||), the norm being over all of one model's parameters.
+
+    The penalty's gradient is in g and is clipped with it. PyTorch's clip_grad_norm_ divides by
+    ||g|| + 1e-6 instead.
+    Source: Pascanu, Mikolov, Bengio, On the difficulty of training recurrent neural networks, 2013.
+    """
+
+    def update(params: Arrays, grads: Arrays, slots: Mapping[str, Arrays], lr: Array, step: int) -> None:
+        # min(1, max_norm / ||g||), exactly 1 where nothing is to be clipped, and no 0 / 0
+        factor = max_norm / np.maximum(_norm(grads), max_norm)
+        if (factor != 1).any():
+            grads = _Scaled(grads, factor)
+        optimizer.update(params, grads, slots, lr, step)
+
+    return Optimizer(optimizer.init, update)
+
+
+class _Scaled(Mapping[str, Array]):
+    """Arrays times one factor a model, each multiplied when asked for: one temporary array at a time."""
+
+    def __init__(self, arrays: Arrays, factor: Array) -> None:
+        self.arrays, self.factor = arrays, factor
+
+    def __getitem__(self, name: str) -> Array:
+        array = self.arrays[name]
+        scaled: Array = _per_model(self.factor, array) * array
+        return scaled
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.arrays)
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+
+def _slots(*names: str) -> Callable[[Params], Slots]:
+    """The init of an optimiser whose slots begin at zero."""
+    return lambda params: {name: params.zeros_like() for name in names}
+
+
+def _per_model(values: Array, theta: Array) -> Array:
+    """`(K,)` numbers in theta's precision, shaped so that each multiplies its own model's part of theta."""
+    return values.astype(theta.dtype).reshape(-1, *(1,) * (theta.ndim - 1))
+
+
+def _norm(arrays: Arrays) -> Array:
+    """`(K,)` Euclidean norms over all the arrays, summed in float64."""
+    flat = [array.reshape(len(array), -1) for array in arrays.values()]
+    squares = [np.einsum("kp,kp->k", array, array, dtype=np.float64) for array in flat]
+    norms: Array = np.sqrt(np.sum(squares, axis=0))
+    return norms
+
+
+MOMENTUM = 0.9
+"""Of momentum and nesterov where none is given."""
+
+OPTIMIZERS: Mapping[str, tuple[Callable[..., Optimizer], tuple[str, ...]]] = {
+    "sgd": (sgd, ()),
+    "momentum": (momentum, ("momentum",)),
+    "nesterov": (nesterov, ("momentum",)),
+    "rmsprop": (rmsprop, ()),
+    "adam": (adam, ()),
+    "adamw": (adamw, ("weight_decay",)),
+}
+"""Name -> the function that makes it, and which of the options `momentum` and `weight_decay` it takes."""
+
+
+def make(name: str, *, momentum: float = 0.0, weight_decay: float = 0.0, clip: float = 0.0) -> Optimizer:
+    """The optimiser of these options.
+
+    Args:
+        name: one of OPTIMIZERS.
+        momentum: mu, in [0, 1); 0 stands for MOMENTUM where the optimiser has one.
+        weight_decay: w of adamw.
+        clip: the largest norm a model's gradient may have; 0 for any.
+
+    Raises UsageError for a value that cannot be used, and for one that `name` has no use for.
+    """
+    if name not in OPTIMIZERS:
+        raise UsageError(f"--optimizer is {name!r}: expected one of {', '.join(OPTIMIZERS)}")
+    function, takes = OPTIMIZERS[name]
+    if not 0 <= momentum < 1:
+        raise UsageError(
+            f"--momentum is {momentum}: expected a number of at least 0 and below 1, such as 0.9"
+        )
+    for option, value in (("--weight-decay", weight_decay), ("--clip", clip)):
+        if not 0 <= value < math.inf:
+            raise UsageError(f"{option} is {value}: expected a finite number of at least 0")
+    if momentum and "momentum" not in takes:
+        raise UsageError(
+            f"--momentum is {momentum}, but --optimizer {name} has none: "
+            "leave it out, or use --optimizer momentum or nesterov"
+        )
+    if weight_decay and "weight_decay" not in takes:
+        raise UsageError(
+            f"--weight-decay is {weight_decay}, but --optimizer {name} has none: use --optimizer adamw, or "
+            f"--lambda {weight_decay / 2:g}, whose gradient 2 lambda W is the same coupled decay"
+        )
+    options = {"momentum": momentum or MOMENTUM, "weight_decay": weight_decay}
+    optimizer = function(**{option: options[option] for option in takes})
+    return clipped(optimizer, clip) if clip else optimizer

@@ -13,7 +13,7 @@ import contextlib
 import re
 import shutil
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +25,7 @@ from linclass.datasets.scale import Scaler
 from linclass.errors import DataError, RunTakenError, UsageError
 from linclass.history import History, Row
 from linclass.models.base import Model
-from linclass.models.build import build_model
-from linclass.optim import sgd
+from linclass.models.build import build_model, build_optimizer
 from linclass.params import Array, Params
 from linclass.settings import Experiment
 from linclass.training import TrainState
@@ -86,7 +85,7 @@ class Run:
     def load_state(self) -> tuple[TrainState, Model]:
         """The last saved state, with its model and history. Raises DataError where it is damaged."""
         model = self.blank_model()
-        state = TrainState.initial(model, sgd(), test=self.settings.test)
+        state = TrainState.initial(model, build_optimizer(self.settings), test=self.settings.test)
         path = self.path / "values.csv"
         try:
             self.scaler, self.mark = checkpoint.load_state(self.path / "state.npz", state, self.settings)
@@ -154,7 +153,7 @@ class Run:
 
     def frames(self, k: int = 0) -> list[tuple[int, Array]]:
         """(epoch, W `(C, d)`) of model k at each snapshot."""
-        return [(epoch, self.model(epoch).params["W"][k].copy()) for epoch in self.snapshots]
+        return [(epoch, first_layer(self.model(epoch).params)[k].copy()) for epoch in self.snapshots]
 
     def loaded_scaler(self) -> Scaler:
         """The input scaling that belongs to the weights."""
@@ -174,7 +173,7 @@ class Run:
         model = self.model(weights)
         epoch = self.epoch_of(weights, k)
         paths = [self.path / f"templates_{weights}_{scale}.png", self.path / f"templates_{scale}.gif"]
-        gallery.draw_weights(paths[0], self.subject, model.params["W"][k], epoch, scale, k)
+        gallery.draw_weights(paths[0], self.subject, first_layer(model.params)[k], epoch, scale, k)
         gallery.draw_animation(paths[1], self.subject, self.frames(k), scale)
         return [path for path in paths if path.exists()]
 
@@ -207,14 +206,16 @@ class Run:
     def snapshot(self, state: TrainState) -> None:
         """Keep the weights and draw the pictures of the last finished epoch."""
         epoch = state.epoch
-        self._save_weights(self.path / "snapshots" / f"{epoch}.npz", state, state.params, np.asarray(epoch))
+        path = self.path / "snapshots" / f"{epoch}.npz"
+        self._save_weights(path, state.params, state.buffers, np.asarray(epoch))
         gallery.draw_curves(self.path, self.subject, state.history)
-        gallery.draw_weights(self.path / f"{epoch}_weights.png", self.subject, state.params["W"][0], epoch)
+        picture = self.path / f"{epoch}_weights.png"
+        gallery.draw_weights(picture, self.subject, first_layer(state.params)[0], epoch)
         self.write_status("running", state)
 
     def finish(self, state: TrainState, word: str, notes: Sequence[str] = ()) -> None:
         """Write best.npz, the animation and the closing status."""
-        self._save_weights(self.path / "best.npz", state, state.best, state.best_epoch)
+        self._save_weights(self.path / "best.npz", state.best, state.best_buffers, state.best_epoch)
         if word == "diverged" and len(state.history):
             gallery.draw_curves(self.path, self.subject, state.history)
         if word == "finished":
@@ -240,10 +241,15 @@ class Run:
         """run.json, from `manifest`."""
         files.write_json(self.path / "run.json", self.manifest)
 
-    def _save_weights(self, path: Path, state: TrainState, params: Params, epoch: Array) -> None:
+    def _save_weights(self, path: Path, params: Params, buffers: Params, epoch: Array) -> None:
         assert self.scaler is not None
         l2 = np.asarray(self.settings.l2)
-        checkpoint.save_weights(path, params, state.buffers, self.scaler, epoch, l2)
+        checkpoint.save_weights(path, params, buffers, self.scaler, epoch, l2)
+
+
+def first_layer(params: Mapping[str, Array]) -> Array:
+    """The weights `(K, units, d)` that look at the input: W of the linear model, W1 of an MLP."""
+    return params["W"] if "W" in params else params["W1"]
 
 
 def load_run(path: str | Path) -> Run:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,32 +51,68 @@ class Experiment:
     """One experiment; raises UsageError for a value that cannot be used."""
 
     dataset: str = option(
-        "cifar10", "cifar10, cifar10-sample, or your own FILE.npz (x_train, y_train, x_test, y_test)"
+        "cifar10",
+        "cifar10, mnist, fashion-mnist, cifar10-sample, mnist-sample, or your own FILE.npz "
+        "(x_train, y_train, x_test, y_test) or FILE.csv (label, pixel0, ...)",
     )
     split: str = option(
         "auto",
         "batch-1: train on data_batch_1, validate on data_batch_2; "
         "all: train on all but the last --val-size rows; "
-        "auto: batch-1 for CIFAR-10, all for a file of your own",
+        "auto: batch-1 for CIFAR-10, all for everything else",
         choices=("auto", "batch-1", "all"),
     )
     train_size: int = option(0, "keep only the first N training rows (0: all of them)", minimum=0)
     val_size: int = option(
-        0, "validation rows of --split all (0: the data set's own, CIFAR-10 1000)", minimum=0
+        0,
+        "validation rows of --split all (0: the data set's own, CIFAR-10 1000, MNIST 10,000)",
+        minimum=0,
     )
-    model: str = option("linear", "the model", choices=("linear",))
+    model: str = option(
+        "linear", "linear: one layer; mlp: a multi-layer perceptron", choices=("linear", "mlp")
+    )
+    hidden: str = option("", "widths of the MLP's hidden layers, such as 256,128,64", flags=("--hidden",))
+    activation: str = option(
+        "relu",
+        "the MLP's hidden activation",
+        choices=("relu", "leaky-relu", "sigmoid", "tanh", "identity"),
+    )
     init: str = option(
-        "auto", "initialisation; auto: normal for the linear model", choices=("auto", "normal")
+        "auto",
+        "initialisation; auto: normal for the linear model, he with ReLU kinds, xavier with the others",
+        choices=("auto", "normal", "xavier", "he", "uniform"),
     )
     init_std: float = option(0.01, "standard deviation of the normal initialisation", minimum=0)
     scaling: str = option(
         "auto",
-        "input scaling, fitted on the training split; auto: per-pixel",
+        "input scaling, fitted on the training split; auto: unit for MNIST, else per-pixel",
         choices=("auto", "raw", "unit", "global", "per-pixel"),
     )
     eta: float = option(0.001, "learning rate", flags=("--eta", "--lr"), above=0)
     l2: float = option(
         0.0, "L2 penalty: cost = loss + lambda * sum(W^2)", flags=("--lambda", "--l2"), minimum=0
+    )
+    loss: str = option(
+        "softmax",
+        "softmax cross-entropy, C sigmoids with binary cross-entropy (bce), or multi-class SVM",
+        choices=("softmax", "bce", "svm"),
+    )
+    label_smoothing: float = option(0.0, "share of the label spread over all classes (softmax)", minimum=0)
+    reduction: str = option("mean", "gradients are means over the batch, or sums", choices=("mean", "sum"))
+    dropout: float = option(0.0, "probability that a hidden unit of the MLP is dropped", minimum=0)
+    batch_norm: bool = option(False, "batch normalisation before each hidden activation of the MLP")
+    optimizer: str = option(
+        "sgd",
+        "how the weights follow the gradients",
+        choices=("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"),
+    )
+    momentum: float = option(0.0, "of momentum and nesterov (0: 0.9)", minimum=0)
+    weight_decay: float = option(0.0, "decoupled weight decay of adamw, which needs --lambda 0", minimum=0)
+    clip: float = option(0.0, "largest norm of a model's gradient (0: any)", minimum=0)
+    schedule: str = option(
+        "constant",
+        "the learning rate over time: constant, step:10:0.5, exponential:0.95, triangular:1e-5:500, cosine, "
+        "one-cycle, each also after a warm-up: warmup:200,cosine",
     )
     batch_size: int = option(100, "rows a mini-batch", minimum=1)
     epochs: int = option(40, "passes over the training rows", minimum=1)
@@ -104,14 +141,43 @@ class Experiment:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             _check(field, getattr(self, field.name))
+        self._check_together()
+
+    def _check_together(self) -> None:
+        """What one field alone cannot know."""
+        if not re.fullmatch(r"(\d+(,\d+)*)?", self.hidden) or 0 in self.hidden_sizes:
+            raise UsageError(f"--hidden is {self.hidden!r}: expected widths such as 256,128,64")
+        for name in ("dropout", "label_smoothing", "momentum"):
+            if getattr(self, name) >= 1:
+                option_name = "--" + name.replace("_", "-")
+                raise UsageError(f"{option_name} is {getattr(self, name)}: expected at least 0 and below 1")
+        if self.model == "mlp" and not self.hidden:
+            raise UsageError("--model mlp: expected --hidden too, such as --hidden 256,128,64")
+        if self.model == "linear" and (self.hidden or self.dropout or self.batch_norm):
+            raise UsageError("--hidden, --dropout and --batch-norm are the MLP's: expected --model mlp")
+        if self.label_smoothing and self.loss != "softmax":
+            raise UsageError(f"--label-smoothing goes with --loss softmax, not with {self.loss}")
+        if self.optimizer == "adamw" and self.l2:
+            raise UsageError("--optimizer adamw has its own --weight-decay: expected --lambda 0")
 
     def resolved(self) -> Experiment:
         """The same with every `auto` replaced by what it stands for: what run.json records."""
-        scaling = "per-pixel" if self.scaling == "auto" else self.scaling
-        init = "normal" if self.init == "auto" else self.init
-        own_file = self.dataset.lower().endswith(".npz")
-        split = ("all" if own_file else "batch-1") if self.split == "auto" else self.split
+        is_mnist = self.dataset.removesuffix("-sample") in ("mnist", "fashion-mnist")
+        is_cifar = self.dataset in ("cifar10", "cifar10-sample")
+        scaling = ("unit" if is_mnist else "per-pixel") if self.scaling == "auto" else self.scaling
+        init = self._auto_init() if self.init == "auto" else self.init
+        split = ("batch-1" if is_cifar else "all") if self.split == "auto" else self.split
         return self.replace(scaling=scaling, init=init, split=split)
+
+    def _auto_init(self) -> str:
+        if self.model == "linear":
+            return "normal"
+        return "he" if self.activation in ("relu", "leaky-relu") else "xavier"
+
+    @property
+    def hidden_sizes(self) -> tuple[int, ...]:
+        """The widths in `hidden`."""
+        return tuple(int(width) for width in self.hidden.split(",")) if self.hidden else ()
 
     def replace(self, **changes: Any) -> Experiment:
         """A copy with some fields changed; an unknown field is a UsageError."""

@@ -57,13 +57,14 @@ class TrainState:
         active: `(K,)`; False for a model that has stopped (it is masked, not removed).
         diverged: `(K,)`; True for one that stopped because its cost was not finite. Its weights are the best.
         running_loss, running_correct, running_rows: sums over the current epoch's batches so far.
-        best, best_epoch: the weights with the lowest validation loss, and the epoch they are from.
+        best, best_buffers, best_epoch: the weights with the lowest validation loss, the running statistics
+            that go with them, and the epoch they are from.
     """
 
     step: int
     epoch: int
     params: Params
-    buffers: Mapping[str, Array]
+    buffers: Params
     slots: Slots
     history: History
     active: Array
@@ -72,12 +73,13 @@ class TrainState:
     running_correct: Array
     running_rows: int
     best: Params
+    best_buffers: Params
     best_epoch: Array
 
     @classmethod
     def initial(cls, model: Model, optimizer: Optimizer, *, test: bool = False) -> TrainState:
         """The state before the first step; `params` and `buffers` are the model's own memory."""
-        if not isinstance(model.params, Params):
+        if not isinstance(model.params, Params) or not isinstance(model.buffers, Params):
             raise TypeError("a view of some models cannot be trained by itself; copy it first")
         K = model.K
         return cls(
@@ -93,8 +95,25 @@ class TrainState:
             running_correct=np.zeros(K, np.int64),
             running_rows=0,
             best=model.params.copy(),
+            best_buffers=model.buffers.copy(),
             best_epoch=np.zeros(K, np.int64),
         )
+
+    def keep_best(self, k: int, epoch: int) -> None:
+        """Model k is at its best after `epoch`."""
+        self.best.set_model(k, self.params.select(k))
+        self.best_buffers.set_model(k, self.buffers.select(k))
+        self.best_epoch[k] = epoch
+
+    def restore_best(self, k: int) -> None:
+        """Put model k back to where it was best."""
+        self.params.set_model(k, self.best.select(k))
+        self.buffers.set_model(k, self.best_buffers.select(k))
+
+    def models(self, ks: Array) -> list[tuple[Array, int, Array]]:
+        """(array, k, copy of array[k]) for all that training changes in the models `ks`."""
+        owners = (self.params, self.buffers, *self.slots.values())
+        return [(array, int(k), array[k].copy()) for k in ks for owner in owners for array in owner.values()]
 
     def clear_running(self) -> None:
         """Forget the epoch's sums."""
@@ -228,11 +247,17 @@ class Trainer:
 
     def _train_batch(self, track: _Track, x: Array, y: Array, lr: Array, where: str) -> None:
         state, model = self.state, track.model
+        stopped = track.models.start + np.flatnonzero(~state.active[track.models])
+        frozen = state.models(stopped)
         cost = model.loss_and_grads(x, y, step=state.step)
         self._check_finite(cost, track.models, lr, where)
         if not state.active[track.models].any():
             return
+        diverged = np.setdiff1d(track.models.start + np.flatnonzero(~state.active[track.models]), stopped)
+        frozen += state.models(diverged)
         self.optimizer.update(model.params, model.grads, track.slots, lr, state.step)
+        for array, k, numbers in frozen:  # a stopped model of a stack is masked, not removed
+            array[k] = numbers
         state.running_loss[track.models] += model.batch.loss * len(y)
         state.running_correct[track.models] += model.batch.correct
 
@@ -280,7 +305,7 @@ class Trainer:
             if not state.active[k]:
                 continue
             state.active[k], state.diverged[k] = False, True
-            state.params.set_model(k, state.best.select(k))
+            state.restore_best(k)
             advice = f"try a smaller learning rate, such as --eta {eta / 10:g}"
             if state.step == 0:
                 advice = "no step was made yet, so look at the data, --init-std and --lambda"

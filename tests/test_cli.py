@@ -154,6 +154,28 @@ def test_bad_data(case: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert not Path("result_pics").exists()
 
 
+def test_summary_counts_parameters(capsys: pytest.CaptureFixture[str]) -> None:
+    assert linclass("summary", "--dataset", "mnist", "--model", "mlp", "--hidden", "256,128,64") == 0
+    assert "242,762" in capsys.readouterr().out
+
+
+def test_lr_range_draws_and_suggests(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--dataset", own_npz(), "--batch-size", 10, "--steps", 60, "--out", "here.png"]
+    assert linclass("lr-range", *arguments) == 0
+    assert "suggested: --eta" in capsys.readouterr().out
+    assert Path("here.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "cifar10"])
+def test_an_mlp_trains_and_draws_its_first_units(dataset: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--dataset", dataset, "--model", "mlp", "--hidden", "12", "--epochs", 1, "--quiet"]
+    assert linclass("train", *arguments, "--train-size", 300) == 0
+    assert Path("result_pics/train/1_weights.png").exists()
+    assert linclass("templates", "result_pics/train") == 0
+    assert linclass("optimum", "result_pics/train") == 2
+    assert "convex" in capsys.readouterr().err
+
+
 def test_a_damaged_or_missing_file_is_exit_3(capsys: pytest.CaptureFixture[str]) -> None:
     folder = Path("data/cifar-10-batches-py")
     folder.mkdir(parents=True)

@@ -426,7 +426,8 @@ def test_rebound_gradients_are_named():
     def spoil(model, x, y):
         model.grads = model.grads.copy()
 
-    assert spoiled_report(spoil).findings == [
+    # the copies are stale as well, which is named after it
+    assert spoiled_report(spoil).findings[:2] == [
         f"{name}: grads was rebound to a new array; it must be overwritten in place" for name in "Wb"
     ]
 

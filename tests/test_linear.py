@@ -8,6 +8,7 @@ import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from linclass.losses import make_loss
 from linclass.models.linear import Linear
 from linclass.optim import sgd
 
@@ -151,6 +152,18 @@ def test_a_seed_starts_both_precisions_alike_and_has_the_asked_spread():
     assert double.W.std() == pytest.approx(0.01, rel=0.02)
     assert 0.003 < double.b.std() < 0.02
     assert (double.W != Linear.create(3072, 10, seeds=[8]).W).all()
+
+
+def test_it_has_no_buffers_and_any_loss():
+    x, y = data()
+    model = Linear.create(5, 4, seeds=[0, 1], init_std=1.0, loss=make_loss("svm"))
+    assert not model.buffers
+    assert not model.select(1).buffers
+    S = np.array(model.scores(x))
+    margins = np.maximum(0, S - S[:, range(7), y][..., None] + 1)
+    np.testing.assert_allclose(model.loss_and_grads(x, y), margins.sum(axis=2).mean(axis=1) - 1)
+    np.testing.assert_allclose(model.select(1).loss_and_grads(x, y), model.loss(x, y)[1:])
+    assert model.layers()[1].tensors == ("W", "b")
 
 
 @pytest.mark.parametrize("l2", [0.0, 0.1, 1.0])

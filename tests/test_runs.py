@@ -106,6 +106,44 @@ def test_interrupted_and_resumed_is_bit_identical(
     assert_same_run(tmp_path / "whole", tmp_path / "part")
 
 
+EVERYTHING = {
+    "model": "mlp",
+    "hidden": "8,5",
+    "batch_norm": True,
+    "dropout": 0.3,
+    "optimizer": "adam",
+    "eta": 0.01,
+    "schedule": "warmup:5,triangular:1e-3:7",
+    "clip": 1.0,
+}
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_network_with_everything_resumes_to_the_same_bits(
+    own_npz: Path, tmp_path: Path, seeds: int, dtype: str
+) -> None:
+    wanted = settings(own_npz, seeds=seeds, **{**EVERYTHING, "dtype": dtype})
+    run(wanted, out=tmp_path / "whole")
+    with pytest.raises(InterruptedRun):
+        run(wanted, out=tmp_path / "part", listener=InterruptAt(2))
+    with pytest.raises(InterruptedRun):
+        resume(tmp_path / "part", listener=InterruptAt(4))
+    resume(tmp_path / "part")
+    assert_same_run(tmp_path / "whole", tmp_path / "part")
+    whole, part = (load_run(tmp_path / name).load_state()[0] for name in ("whole", "part"))
+    for name in whole.slots:
+        np.testing.assert_array_equal(whole.slots[name].flat, part.slots[name].flat)
+    np.testing.assert_array_equal(whole.buffers.flat, part.buffers.flat)
+    np.testing.assert_array_equal(whole.best_buffers.flat, part.best_buffers.flat)
+
+
+def test_a_schedule_over_the_whole_run_is_not_stretched(own_npz: Path, tmp_path: Path) -> None:
+    run(settings(own_npz, schedule="cosine"), out=tmp_path / "r")
+    with pytest.raises(UsageError, match="stretched over the 6 epochs"):
+        resume(tmp_path / "r", epochs=9)
+
+
 def test_a_killed_process_loses_no_row_and_doubles_none(own_npz: Path, tmp_path: Path) -> None:
     """SIGKILL a real process at an arbitrary moment, resume in another: the same run."""
     arguments = [

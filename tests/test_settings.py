@@ -3,6 +3,10 @@ import dataclasses
 import pytest
 
 from linclass.errors import UsageError
+from linclass.kernels import ACTIVATIONS
+from linclass.losses import LOSSES
+from linclass.models.init import KINDS
+from linclass.optim import OPTIMIZERS
 from linclass.settings import Experiment, option_names
 
 
@@ -21,6 +25,15 @@ from linclass.settings import Experiment, option_names
         ({"seeds": True}, "whole number"),
         ({"test": 1}, "true or false"),
         ({"dataset": 3}, "a word"),
+        ({"model": "mlp"}, "--hidden 256,128,64"),
+        ({"hidden": "30"}, "expected --model mlp"),
+        ({"model": "mlp", "hidden": "30,x"}, "--hidden is '30,x'"),
+        ({"model": "mlp", "hidden": "30,0"}, "--hidden is '30,0'"),
+        ({"model": "mlp", "hidden": "30", "dropout": 1.0}, "--dropout is 1.0"),
+        ({"dropout": 0.5}, "--model mlp"),
+        ({"momentum": 1.0}, "--momentum is 1.0"),
+        ({"loss": "svm", "label_smoothing": 0.1}, "--loss softmax"),
+        ({"optimizer": "adamw", "l2": 1.0}, "--lambda 0"),
     ],
 )
 def test_a_bad_value_is_one_clear_line(change: dict, words: str) -> None:
@@ -42,6 +55,46 @@ def test_round_trip_and_differences() -> None:
     assert experiment.differences(Experiment()) == {"l2": (1, 0.0), "eta": (0.01, 0.001)}
     assert experiment.resolved().scaling == "per-pixel"
     assert experiment.scaling == "auto"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "split", "scaling"),
+    [
+        ("cifar10", "batch-1", "per-pixel"),
+        ("cifar10-sample", "batch-1", "per-pixel"),
+        ("mnist", "all", "unit"),
+        ("fashion-mnist", "all", "unit"),
+        ("mnist-sample", "all", "unit"),
+    ],
+)
+def test_auto_depends_on_the_data_set(dataset: str, split: str, scaling: str) -> None:
+    resolved = Experiment(dataset=dataset).resolved()
+    assert (resolved.split, resolved.scaling) == (split, scaling)
+
+
+@pytest.mark.parametrize(
+    ("changes", "init"),
+    [
+        ({}, "normal"),
+        ({"activation": "relu"}, "he"),
+        ({"activation": "tanh"}, "xavier"),
+        ({"init": "uniform"}, "uniform"),
+    ],
+)
+def test_auto_initialisation_depends_on_the_activation(changes: dict, init: str) -> None:
+    model = {"model": "mlp", "hidden": "5"} if changes else {}
+    assert Experiment(**model, **changes).resolved().init == init
+
+
+def choices(name: str) -> tuple[str, ...]:
+    return next(field.metadata["choices"] for field in dataclasses.fields(Experiment) if field.name == name)
+
+
+def test_the_choices_are_what_there_is() -> None:
+    assert choices("optimizer") == tuple(OPTIMIZERS)
+    assert choices("activation") == tuple(ACTIVATIONS)
+    assert set(choices("loss")) == set(LOSSES) - {"squared"}, "the squared error needs targets, not labels"
+    assert set(choices("init")) - {"auto"} == set(KINDS)
 
 
 def test_every_field_has_help_and_a_name() -> None:

@@ -3,6 +3,12 @@
 Modules, each importing only from those above it:
 
     base.py      the Model protocol and the shape conventions
+    init.py      normal, Xavier, He, uniform
+    penalty.py   lambda * sum(W^2) and its gradient
+    layers.py    affine, batch normalisation, activation, dropout
+    network.py   a chain of layers with a loss and a penalty: what every numpy model is
     linear.py    one layer: scores = x W^T + b
+    mlp.py       the multi-layer perceptron
     build.py     from settings to a model
+    summary.py   layers, shapes, parameter counts
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from linclass.params import Array, Params, ParamsView
@@ -15,16 +15,24 @@ class Batch(NamedTuple):
     correct: Array
 
 
+class LayerRow(NamedTuple):
+    """A line of `summary`: a layer's name, its outputs, and the names of its arrays in `params`."""
+
+    name: str
+    units: int
+    tensors: tuple[str, ...] = ()
+
+
 class Model(Protocol):
     """K models side by side, functions of `params`.
 
-    x is `(n, d)` in the dtype of `params`, y `(n,)` integers in [0, C).
+    x is `(n, d)` in the dtype of `params`; y `(n,)` integers in [0, C), or `(n, C)` float for regression.
     """
 
     params: Params | ParamsView
     grads: Params | ParamsView
     """Overwritten in place by `loss_and_grads`, never rebound."""
-    buffers: Mapping[str, Array]
+    buffers: Params | ParamsView
     """Running statistics: saved, never differentiated, decayed or counted as parameters."""
     batch: Batch
 
@@ -48,9 +56,13 @@ class Model(Protocol):
         ...
 
     def loss_and_grads(self, x: Array, y: Array, *, step: int) -> Array:
-        """`(K,)` float64 training cost J = loss + penalty; fills `grads` and `batch`."""
+        """`(K,)` float64 training cost J = loss + penalty; fills `grads` and `batch`, updates `buffers`."""
         ...
 
     def select(self, k: int) -> Model:
         """Model k alone, K = 1, on the same memory."""
+        ...
+
+    def layers(self) -> Sequence[LayerRow]:
+        """The layers from the input to the scores."""
         ...

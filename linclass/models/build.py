@@ -1,20 +1,60 @@
-"""From settings to a model: the one place that knows every kind by name."""
+"""From settings to a model and its optimiser: the one place that knows every kind by name."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+from linclass.losses import make_loss
+from linclass.models.base import Model
 from linclass.models.linear import Linear
+from linclass.models.mlp import MLP
+from linclass.optim import Optimizer, make
+from linclass.params import Array
 from linclass.settings import Experiment
 
 
-def build_model(settings: Experiment, features: int, classes: int) -> Linear:
-    """The model of `settings`, freshly initialised: `settings.seeds` replicas with a seed each."""
-    return Linear.create(
-        features,
-        classes,
-        seeds=replica_seeds(settings),
-        init_std=settings.init_std,
-        l2=settings.l2,
-        dtype=settings.dtype,
+def build_model(
+    settings: Experiment,
+    features: int,
+    classes: int,
+    *,
+    seeds: Sequence[int] | None = None,
+    l2: Array | float | None = None,
+) -> Model:
+    """The model of `settings`, freshly initialised: a replica for each of `replica_seeds`.
+
+    seeds, l2: others than the settings', as the gradient check needs them; l2 one number or `(K,)`.
+    """
+    settings = settings.resolved()
+    common: dict[str, Any] = {
+        "seeds": replica_seeds(settings) if seeds is None else seeds,
+        "l2": settings.l2 if l2 is None else l2,
+        "init": settings.init,
+        "init_std": settings.init_std,
+        "loss": make_loss(
+            settings.loss, label_smoothing=settings.label_smoothing, reduction=settings.reduction
+        ),
+        "dtype": settings.dtype,
+    }
+    if settings.model == "linear":
+        return Linear.create(features, classes, **common)
+    return MLP.create(
+        (features, *settings.hidden_sizes, classes),
+        activation=settings.activation,
+        batch_norm=settings.batch_norm,
+        dropout=settings.dropout,
+        **common,
+    )
+
+
+def build_optimizer(settings: Experiment) -> Optimizer:
+    """The optimiser of `settings`."""
+    return make(
+        settings.optimizer,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+        clip=settings.clip,
     )
 
 

@@ -9,6 +9,7 @@ Modules, each importing only from those above it:
     looks.py       a label's colour, line style and marker
     points.py      series over many epochs and seeds -> the points that are drawn
     lines.py       curves: metrics over epochs
+    rates.py       learning_rate_range: the loss over a growing learning rate
     images.py      templates: each class's weights as a picture
     movie.py       animation: the templates of several snapshots
     intervals.py   comparison: the published beside the measured
@@ -20,6 +21,7 @@ from linclass.plots.images import templates
 from linclass.plots.intervals import comparison
 from linclass.plots.lines import curves
 from linclass.plots.movie import animation
+from linclass.plots.rates import learning_rate_range
 from linclass.plots.style import save
 
-__all__ = ["animation", "comparison", "curves", "save", "templates"]
+__all__ = ["animation", "comparison", "curves", "learning_rate_range", "save", "templates"]

@@ -1,0 +1,100 @@
+"""A chain of layers with a loss at its end and a penalty on its weights: what every numpy model is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from linclass.kernels import stacked
+from linclass.losses import Loss, make_loss
+from linclass.models import penalty
+from linclass.models.base import Batch, LayerRow
+from linclass.models.layers import Affine, Layer
+from linclass.params import Array, Params, ParamsView
+
+
+class Network:
+    """K models side by side; implements `base.Model` but for `select`.
+
+    Args:
+        params, grads, buffers: the memory that the layers work on.
+        first: the layer that sees x `(n, d)`, common to all models. rest: those after it.
+        loss: softmax cross-entropy if None. l2: lambda, one number or `(K,)`.
+    """
+
+    def __init__(
+        self,
+        params: Params | ParamsView,
+        grads: Params | ParamsView,
+        buffers: Params | ParamsView,
+        first: Affine,
+        rest: Sequence[Layer] = (),
+        *,
+        loss: Loss | None = None,
+        l2: Array | float = 0.0,
+    ) -> None:
+        self.params, self.grads, self.buffers = params, grads, buffers
+        self.l2 = penalty.per_model(l2, self.K)
+        self.batch = Batch(np.zeros(self.K), np.zeros(self.K, np.int64))
+        self._first, self._rest = first, rest
+        self._loss = loss or make_loss()
+        names = [name for name in params if name.startswith("W")]
+        self._weights, self._weight_grads = [params[name] for name in names], [grads[name] for name in names]
+
+    @property
+    def K(self) -> int:
+        return int(self.params.K)
+
+    def layers(self) -> list[LayerRow]:
+        """The input, then one row a layer."""
+        rows = [layer.row for layer in (self._first, *self._rest)]
+        return [LayerRow("input", self._first.d), *rows]
+
+    def scores(self, x: Array) -> Array:
+        """`(K, n, C)`; valid until the next call."""
+        return stacked(self._forward(x, None), self.K)
+
+    def loss_sums(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """`(K,)` summed loss and `(K,)` correct predictions."""
+        return self._loss(self.scores(x), y, gradient=False)
+
+    def loss(self, x: Array, y: Array) -> Array:
+        """`(K,)` mean loss, without the penalty."""
+        return self.loss_sums(x, y)[0] / len(x)
+
+    def penalty(self) -> Array:
+        """`(K,)`: lambda * sum(W^2)."""
+        return penalty.penalty(self._weights, self.l2)
+
+    def loss_and_grads(self, x: Array, y: Array, *, step: int = 0) -> Array:
+        """`(K,)` cost J; fills `grads` and `batch`, updates `buffers`. Random numbers come from `step`."""
+        dS = self._forward(x, step)
+        sums = self._loss(stacked(dS, self.K), y, gradient=True)
+        self.batch = Batch(sums.loss / len(x), sums.correct)
+        self._backward(dS)
+        # dJ/dW = d(loss)/dW + 2 lambda W
+        penalty.add_gradient(self._weights, self.l2, self._weight_grads)
+        return self.batch.loss + self.penalty()
+
+    def _forward(self, x: Array, step: int | None) -> Array:
+        """Scores `(n, K*C)`; step None is evaluation mode."""
+        a = self._first.forward(x, step)
+        for layer in self._rest:
+            a = layer.forward(a, step)
+        return a
+
+    def _backward(self, dS: Array) -> None:
+        """The layers' gradients from d(loss)/d(scores)."""
+        for layer in reversed(self._rest):
+            dS = layer.backward(dS)
+        self._first.gradients(dS)
+
+
+def gradients_of(params: Params | ParamsView, grads: Params | ParamsView | None) -> Params | ParamsView:
+    """`grads`, or new memory for them where there is none yet."""
+    if grads is not None:
+        return grads
+    if not isinstance(params, Params):
+        raise TypeError("a view of parameters needs its gradients given")
+    return params.zeros_like()

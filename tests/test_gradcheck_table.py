@@ -1,0 +1,234 @@
+"""Every combination of the network's parts through the gradient check, one row each; and planted faults.
+
+A stack has one model for each initialisation; single models take the initialisations in turn.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from linclass import kernels, losses
+from linclass.gradcheck import check_model
+from linclass.gradcheck.report import Report
+from linclass.losses import LOSSES, make_loss
+from linclass.models import layers, penalty
+from linclass.models.init import KINDS
+from linclass.models.linear import Linear
+from linclass.models.mlp import MLP
+
+N, D, C = 5, 3, 3
+HIDDEN = (4, 3, 2)
+L2 = np.array([0.1, 0.0, 1.0, 0.01])
+# (loss, label smoothing): only the softmax has one
+LOSS_ROWS = [*((loss, 0.0) for loss in LOSSES), ("softmax", 0.2)]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One combination; inits has one name a model."""
+
+    depth: int
+    activation: str
+    loss: str
+    label_smoothing: float
+    batch_norm: bool
+    dropout: float
+    inits: tuple[str, ...]
+
+    def __str__(self) -> str:
+        parts = [f"{self.depth} hidden", self.activation, self.loss]
+        parts += ["smoothed"] * bool(self.label_smoothing) + ["batch norm"] * self.batch_norm
+        return " ".join([*parts, *["dropout"] * bool(self.dropout), "+".join(self.inits)])
+
+    def _create(self, seeds: list[int], init: str) -> MLP:
+        return MLP.create(
+            (D, *HIDDEN[: self.depth], C),
+            activation=self.activation,
+            batch_norm=self.batch_norm,
+            dropout=self.dropout,
+            init=init,
+            init_std=0.5,
+            loss=make_loss(self.loss, label_smoothing=self.label_smoothing),
+            seeds=seeds,
+            l2=L2[: len(seeds)],
+        )
+
+    def model(self) -> MLP:
+        stack = self._create([*range(len(self.inits))], self.inits[0])
+        for k, init in enumerate(self.inits):
+            stack.params.set_model(k, self._create([k], init).params)
+        # a bias of 0 is on ReLU's kink where dropout leaves a unit no input
+        generator = np.random.default_rng(0)
+        for number in range(1, self.depth + 2):
+            stack.params[f"b{number}"][...] += generator.uniform(0.01, 0.1, stack.params[f"b{number}"].shape)
+        return stack
+
+
+def data(loss: str = "softmax", n: int = N) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(n, D))
+    return x, generator.normal(size=(n, C)) if loss == "squared" else generator.integers(0, C, n)
+
+
+def check(model: MLP | Linear, loss: str = "softmax") -> Report:
+    return check_model(model, *data(loss), methods=["directions"], directions=1, step=7)
+
+
+STACK = tuple(KINDS)
+SINGLES = itertools.cycle((kind,) for kind in KINDS)
+WITHOUT_HIDDEN = [
+    Row(0, "identity", *loss, False, 0.0, inits)
+    for loss, inits in itertools.product(LOSS_ROWS, [*((kind,) for kind in KINDS), STACK])
+]
+WITH_HIDDEN = [
+    Row(depth, activation, *loss, batch_norm, dropout, inits or next(SINGLES))
+    for depth, activation, loss, batch_norm, dropout, inits in itertools.product(
+        (1, 2, 3), kernels.ACTIVATIONS, LOSS_ROWS, (False, True), (0.0, 0.3), ((), STACK)
+    )
+]
+
+
+@pytest.mark.parametrize("row", [*WITHOUT_HIDDEN, *WITH_HIDDEN], ids=str)
+def test_the_gradient_of(row: Row) -> None:
+    report = check(row.model(), row.loss)
+    assert report.passed, report.text()
+
+
+@pytest.mark.parametrize(("loss", "label_smoothing"), LOSS_ROWS)
+@pytest.mark.parametrize("K", [1, 3])
+def test_every_entry_of_the_linear_model(loss: str, label_smoothing: float, K: int) -> None:
+    made = make_loss(loss, label_smoothing=label_smoothing)
+    model = Linear.create(D, C, seeds=range(K), init_std=0.5, loss=made, l2=L2[:K])
+    report = check_model(model, *data(loss), entries=None)
+    assert report.passed, report.text()
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("activation", kernels.ACTIVATIONS)
+def test_every_entry_of_a_stack(activation: str, batch_norm: bool) -> None:
+    model = Row(2, activation, "softmax", 0.1, batch_norm, 0.2, STACK).model()
+    buffers = model.buffers.flat.copy()
+    report = check_model(model, *data(), entries=None, methods=["centred"], step=3)
+    assert report.passed, report.text()
+    assert [row.tensor for row in report.rows] == [*model.params]
+    np.testing.assert_array_equal(model.buffers.flat, buffers)
+
+
+# ---- planted faults ------------------------------------------------------------------------------------
+
+
+def batch_norm_backward_without(term):
+    """The true backward pass but for one of its two means."""
+
+    def backward(dy, normalised, variance, gamma, dgamma, dbeta, out):
+        u = normalised.copy()
+        dz = kernels_backward(dy.copy(), normalised, variance, gamma, dgamma, dbeta, np.empty_like(dy))
+        missing = {"mean(dy)": dbeta.ravel() / len(dy), "u mean(dy u)": u * dgamma.ravel() / len(dy)}[term]
+        out[...] = dz + missing * gamma.ravel() / np.sqrt(variance + kernels.BATCH_NORM_EPS)
+        return out
+
+    return backward
+
+
+kernels_backward = kernels.batch_norm_backward
+
+
+def with_backward(name, backward):
+    return kernels.ACTIVATIONS | {name: kernels.ACTIVATIONS[name]._replace(backward=backward)}
+
+
+def first_weight_only(weights, l2, grads):
+    add_gradient(weights[:1], l2, grads[:1])
+
+
+add_gradient = penalty.add_gradient
+affine_backward = kernels.affine_backward
+
+
+def last_row_forgotten(x, dS, dW, db):
+    affine_backward(x[:-1], dS[:-1], dW, db)
+
+
+FAULTS = {
+    "batch norm without mean(dy)": (
+        "relu", kernels, "batch_norm_backward", batch_norm_backward_without("mean(dy)"),
+    ),
+    "batch norm without mean(dy u)": (
+        "relu", kernels, "batch_norm_backward", batch_norm_backward_without("u mean(dy u)"),
+    ),
+    "dropout's mask forgotten": ("relu", layers.Dropout, "backward", lambda self, dy: dy),
+    "the penalty of W1 only": ("relu", penalty, "add_gradient", first_weight_only),
+    "a row forgotten": ("relu", kernels, "affine_backward", last_row_forgotten),
+    "relu' = 1": (
+        "relu", MLP.__init__.__globals__, "ACTIVATIONS",
+        with_backward("relu", lambda da, a, out: da),
+    ),
+    "leaky slope 0.02": (
+        "leaky-relu", MLP.__init__.__globals__, "ACTIVATIONS",
+        with_backward("leaky-relu", lambda da, a, out: np.multiply(da, np.where(a > 0, 1, 0.02), out=out)),
+    ),
+    "sigmoid' = a": (
+        "sigmoid", MLP.__init__.__globals__, "ACTIVATIONS",
+        with_backward("sigmoid", lambda da, a, out: np.multiply(da, a, out=out)),
+    ),
+    "tanh' = 1 - a": (
+        "tanh", MLP.__init__.__globals__, "ACTIVATIONS",
+        with_backward("tanh", lambda da, a, out: np.multiply(da, 1 - a, out=out)),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_in_a_layer_is_caught(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    activation, place, name, faulty = FAULTS[fault]
+    row = Row(2, activation, "softmax", 0.0, True, 0.3, STACK)
+    assert check(row.model()).passed
+    if isinstance(place, dict):
+        monkeypatch.setitem(place, name, faulty)
+    else:
+        monkeypatch.setattr(place, name, faulty)
+    report = check(row.model())
+    assert not report.passed
+    assert report.findings
+
+
+def test_a_table_of_the_losses_faults_is_caught() -> None:
+    def spoiled(loss, spoil):
+        def faulty(scores, y, *, gradient):
+            before = scores.copy()
+            sums = loss(scores, y, gradient=gradient)
+            if gradient:
+                spoil(scores, before, y)
+            return sums
+
+        return faulty
+
+    def unsmoothed(dS, scores, y):
+        dS[...] = scores
+        make_loss()(dS, y, gradient=True)
+
+    def not_at_y(dS, scores, y):
+        dS[:, np.arange(len(y)), y] = 0
+
+    def times(c):
+        def spoil(dS, scores, y):
+            dS *= c
+
+        return spoil
+
+    faults = [
+        ("softmax", make_loss(label_smoothing=0.2), unsmoothed),
+        ("softmax", make_loss(), not_at_y),
+        ("bce", make_loss("bce"), times(C)),
+        ("bce", make_loss("bce"), not_at_y),
+        ("svm", make_loss("svm"), not_at_y),
+        ("squared", make_loss("squared"), times(0.5)),
+        ("softmax", make_loss(reduction="sum"), times(1)),
+    ]
+    for name, loss, spoil in faults:
+        assert not check(MLP.create((D, 4, C), loss=spoiled(loss, spoil)), name).passed, (name, spoil)
+    assert losses.LOSSES.keys() == {name for name, _, _ in faults}

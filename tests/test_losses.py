@@ -1,0 +1,174 @@
+"""The losses: values and gradients against the formula a row at a time, scipy, and PyTorch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.special
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from linclass.errors import UsageError
+from linclass.kernels import stacked
+from linclass.losses import LOSSES, make_loss
+
+K, N, C = 3, 7, 4
+ROWS = [("softmax", 0.0), ("softmax", 0.3), ("bce", 0.0), ("svm", 0.0), ("squared", 0.0)]
+
+
+def data(name="softmax", n=N, classes=C, models=K, seed=0, scale=2.0):
+    generator = np.random.default_rng(seed)
+    scores = scale * generator.normal(size=(models, n, classes))
+    if name == "squared":
+        return scores, generator.normal(size=(n, classes))
+    return scores, generator.integers(0, classes, n)
+
+
+def of_a_row(name, s, y, smoothing=0.0):
+    """The loss of one row of scores, straight from its definition."""
+    if name == "squared":
+        return np.sum((s - y) ** 2)
+    if name == "svm":
+        return sum(max(0.0, s_c - s[y] + 1) for c, s_c in enumerate(s) if c != y)
+    Y = np.eye(len(s))[y]
+    if name == "bce":
+        p = scipy.special.expit(s)
+        return -np.mean(Y * np.log(p) + (1 - Y) * np.log1p(-p))
+    Y = (1 - smoothing) * Y + smoothing / len(s)
+    return -Y @ scipy.special.log_softmax(s)
+
+
+def test_every_loss_of_the_table_is_tested():
+    assert {name for name, _ in ROWS} == LOSSES.keys()
+
+
+@pytest.mark.parametrize(("name", "smoothing"), ROWS)
+@settings(deadline=None, max_examples=10)
+@given(
+    n=st.integers(1, 5),
+    classes=st.integers(1, 5),
+    models=st.integers(1, 3),
+    seed=st.integers(0, 99),
+)
+def test_values_are_the_definitions_and_counts_the_argmax(name, smoothing, n, classes, models, seed):
+    scores, y = data(name, n, classes, models, seed)
+    expected = [sum(of_a_row(name, s, t, smoothing) for s, t in zip(S, y, strict=True)) for S in scores]
+    correct = np.zeros(models) if name == "squared" else (scores.argmax(axis=2) == y).sum(axis=1)
+    for gradient in (False, True):
+        sums = make_loss(name, label_smoothing=smoothing)(scores.copy(), y, gradient=gradient)
+        assert sums.loss.dtype == np.float64
+        np.testing.assert_allclose(sums.loss, expected, rtol=1e-12, atol=1e-13)
+        np.testing.assert_array_equal(sums.correct, correct)
+
+
+@pytest.mark.parametrize(("name", "smoothing"), ROWS)
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_values_and_gradients_are_pytorchs(name, smoothing, reduction):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install linclass[torch]")
+    functional = torch.nn.functional
+
+    def theirs(s, y):
+        if name == "squared":
+            return functional.mse_loss(s, y, reduction="sum")
+        if name == "svm":
+            return C * functional.multi_margin_loss(s, y, reduction="sum")
+        if name == "bce":
+            Y = functional.one_hot(y, C).double()
+            return functional.binary_cross_entropy_with_logits(s, Y, reduction="sum") / C
+        return functional.cross_entropy(s, y, label_smoothing=smoothing, reduction="sum")
+
+    scores, y = data(name)
+    loss = make_loss(name, label_smoothing=smoothing, reduction=reduction)
+    dS = scores.copy()
+    sums = loss(dS, y, gradient=True)
+    for k in range(K):
+        s = torch.tensor(scores[k], requires_grad=True)
+        value = theirs(s, torch.from_numpy(y))
+        value.backward()
+        gradient = s.grad.numpy() / (N if reduction == "mean" else 1)
+        np.testing.assert_allclose(sums.loss[k], float(value.detach()), rtol=1e-12)
+        np.testing.assert_allclose(dS[k], gradient, rtol=1e-11, atol=1e-14)
+
+
+@pytest.mark.parametrize(("name", "smoothing"), ROWS)
+def test_the_gradient_is_the_values_slope(name, smoothing):
+    scores, y = data(name)
+    loss = make_loss(name, label_smoothing=smoothing)
+    dS, v, h = scores.copy(), np.random.default_rng(1).normal(size=scores.shape), 1e-6
+    loss(dS, y, gradient=True)
+    up, down = (loss(scores + t * v, y, gradient=False).loss / N for t in (h, -h))
+    np.testing.assert_allclose((dS * v).sum(axis=(1, 2)), (up - down) / (2 * h), rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize(("name", "smoothing"), ROWS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_columns_of_a_wide_buffer_are_written_in_place(name, smoothing, dtype):
+    scores, y = data(name)
+    loss = make_loss(name, label_smoothing=smoothing)
+    expected = scores.copy()
+    sums = loss(expected, y, gradient=True)
+    wide = np.ascontiguousarray(scores.transpose(1, 0, 2).reshape(N, K * C)).astype(dtype)
+    found = loss(stacked(wide, K), y, gradient=True)
+    np.testing.assert_allclose(stacked(wide, K), expected, atol=1e-6)
+    np.testing.assert_allclose(found.loss, sums.loss, rtol=1e-5)
+    assert wide.dtype == dtype
+
+
+@pytest.mark.parametrize(("name", "smoothing"), ROWS)
+def test_the_sum_is_n_times_the_mean_and_the_value_stays(name, smoothing):
+    scores, y = data(name)
+    mean, total = scores.copy(), scores.copy()
+    values = [
+        make_loss(name, label_smoothing=smoothing, reduction=reduction)(buffer, y, gradient=True).loss
+        for reduction, buffer in (("mean", mean), ("sum", total))
+    ]
+    np.testing.assert_array_equal(*values)
+    np.testing.assert_allclose(total, N * mean, rtol=1e-13)
+
+
+@pytest.mark.parametrize(("name", "smoothing"), ROWS)
+def test_parts_of_a_split_add_up(name, smoothing):
+    scores, y = data(name, n=50)
+    loss = make_loss(name, label_smoothing=smoothing)
+    whole = loss(scores.copy(), y, gradient=False)
+    parts = [loss(scores[:, rows].copy(), y[rows], gradient=False) for rows in (slice(0, 13), slice(13, 50))]
+    np.testing.assert_allclose(parts[0].loss + parts[1].loss, whole.loss, rtol=1e-13)
+    np.testing.assert_array_equal(parts[0].correct + parts[1].correct, whole.correct)
+
+
+@pytest.mark.parametrize(("name", "smoothing"), ROWS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_huge_scores_give_finite_values_and_gradients(name, smoothing, dtype):
+    scores = np.array([[[1e30, 0, -1e30], [-1e30, -1e30, 1e30], [1e4, 1e4, 1e4]]], dtype)
+    y = np.zeros((3, 3)) if name == "squared" else np.array([0, 1, 2])
+    sums = make_loss(name, label_smoothing=smoothing)(scores, y, gradient=True)
+    assert np.isfinite(sums.loss).all()
+    assert np.isfinite(scores).all()
+
+
+def test_the_tail_of_the_binary_cross_entropy_keeps_its_digits():
+    scores = np.array([[[40.0, -40.0]]])
+    sums = make_loss("bce")(scores, np.array([0]), gradient=True)
+    tail = np.exp(-40.0)
+    np.testing.assert_allclose(sums.loss, [np.log1p(tail)], rtol=1e-14)
+    np.testing.assert_allclose(scores[0, 0], [-tail / 2, tail / 2], rtol=1e-14)
+
+
+def test_ties_go_to_the_lower_class():
+    for name in ("softmax", "bce", "svm"):
+        sums = make_loss(name)(np.zeros((2, 3, C)), np.array([0, 1, 0]), gradient=False)
+        np.testing.assert_array_equal(sums.correct, [2, 2])
+
+
+def test_what_cannot_be_is_one_sentence():
+    with pytest.raises(UsageError, match="--loss is 'hinge': expected one of softmax, bce, svm, squared"):
+        make_loss("hinge")
+    with pytest.raises(UsageError, match=r"--label-smoothing is 0\.1, which --loss svm does not have"):
+        make_loss("svm", label_smoothing=0.1)
+    with pytest.raises(UsageError, match="below 1"):
+        make_loss(label_smoothing=1.0)
+    with pytest.raises(UsageError, match="--reduction is 'max': expected mean or sum"):
+        make_loss(reduction="max")
+    scores, y = data()
+    with pytest.raises(UsageError, match=r"expected targets of shape \(7, 4\), the data has \(7,\)"):
+        make_loss("squared")(scores, y, gradient=False)
