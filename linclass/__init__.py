@@ -18,6 +18,7 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     optim.py        optimisers: constants and (init, update)
     losses.py       value and d(loss)/d(scores), in place
     models/         the protocol, the linear classifier, the MLP
+    health.py       why a network does not learn: dead units, vanished gradients
     gradcheck/      numerical against analytic gradients, and what is wrong with them
     optimum.py      L-BFGS on the same loss_and_grads: the true minimum, and the gap to it
     plots/          arrays -> Figure (the only place that imports matplotlib)
@@ -26,8 +27,12 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     callbacks.py    overfit monitor, best keeper, snapshots, recorder, progress
     checkpoint.py   TrainState <-> named arrays in files
     runs.py         the run directory: claim, resume, load_run
+    evaluation.py   what a trained classifier gets right and wrong, and whether its probabilities hold
+    submission.py   rows to predict, and the file of the predicted classes
     experiment.py   settings -> a trained run
     lr_range.py     the learning-rate range test
+    parity.py       one training in numpy and PyTorch, on means and sums: where they part
+    scoring.py      what is done with a trained run: score it, predict
     checks.py       the gradient check and the optimum of an experiment
     options.py      command-line options from Experiment
     console.py      progress, tables, errors as exit codes

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from linclass.console import Console, call, print_result, print_table, say
-from linclass.errors import UsageError
+from linclass.errors import DivergedError, UsageError
 from linclass.options import chosen, experiment_options, run_options
 from linclass.settings import Experiment
 
 if TYPE_CHECKING:
     from linclass.experiment import Result
+    from linclass.history import Row
     from linclass.metrics import Interval
 
 
@@ -36,6 +37,7 @@ class Assignment:
         variants: label -> the settings that differ, where it compares several runs.
         published: label -> epoch -> column of values.csv -> the published number.
         figures: what the report drew from it. remarks: what else is to be said beside the numbers.
+        task: the lab's name for it ("Task1"); if given, each epoch is printed as the lab's log line.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Assignment:
     published: Mapping[str, Mapping[int, Mapping[str, float]]] = field(default_factory=dict)
     figures: str = ""
     remarks: str = ""
+    task: str = ""
 
     def experiment(self, label: str, given: Mapping[str, Any]) -> Experiment:
         """The settings of a variant with the command line's options on top."""
@@ -62,8 +65,17 @@ class Assignment:
             if label:
                 say(f"{self.name}, {label}:")
             place = out / label if out is not None and label else out
-            results[label] = self.run_variant(label, self.experiment(label, given), place, **run_options)
+            settings = self.experiment(label, given)
+            try:
+                results[label] = self.run_variant(label, settings, place, **run_options)
+            except DivergedError as error:
+                if not label:
+                    raise
+                say(f"diverged, which is an answer too: {error}")  # the other variants still run
+                continue
             print_result(results[label])
+            if self.task:
+                write_predictions(results[label], run_options.get("data_dir"))
         self.compare(results)
         return results
 
@@ -85,6 +97,8 @@ class Assignment:
         """Print published beside measured."""
         rows = [("variant", "epoch", "number", "published", "measured", "difference")]
         for label, by_epoch in self.published.items():
+            if label not in results:
+                continue
             compared = compare_numbers(by_epoch, results[label])
             rows += [(label, *number.texts()) for number in compared]
             self.draw_comparison(label, compared, results[label])
@@ -106,11 +120,14 @@ class Assignment:
                 )
 
     def draw_comparison(self, label: str, compared: Sequence[Compared], result: Result) -> None:
-        """`published.png` in the run's directory: published and measured test accuracies."""
+        """`published.png` in the run's directory: published and measured accuracies, of the test split
+        where the report gives them, else of the validation split."""
+        given = [number.column for number in compared]
+        column = "test_accuracy" if "test_accuracy" in given else "val_accuracy"
         rows = [
             (f"epoch {number.epoch}", number.published, number.measured.mean, *number.measured.bounds())
             for number in compared
-            if number.column == "test_accuracy"
+            if number.column == column
         ]
         if not rows:
             return
@@ -118,7 +135,8 @@ class Assignment:
 
         sample = " — on the bundled sample" if result.is_sample else ""
         title = f"{self.name} {label}".strip() + f": published and measured{sample}"
-        plots.save(plots.comparison(rows, title=title), result.path / "published.png")
+        xlabel = "test accuracy" if column == "test_accuracy" else "validation accuracy"
+        plots.save(plots.comparison(rows, title=title, xlabel=xlabel), result.path / "published.png")
 
     def command(self) -> click.Command:
         """Its command line."""
@@ -129,16 +147,54 @@ class Assignment:
         def command(quiet: bool, **given: Any) -> None:
             options = {key: given.pop(key) for key in ("out", "overwrite", "data_dir", "threads")}
             for label, changes in self.variants.items():
-                fixed = [name for name in changes if given.get(name) is not None]
+                fixed = [name for name in changes if name != "epochs" and given.get(name) is not None]
                 if fixed:
                     raise UsageError(f"{fixed[0]} is what {self.name} varies ({label}: {changes[fixed[0]]})")
-            self.run(given, listener=Console(quiet=quiet), **options)
+            listener = LabLog(self.task) if self.task and not quiet else Console(quiet=quiet)
+            self.run(given, listener=listener, **options)
 
         return command
 
     def main(self) -> None:
         """Run from the command line: `python -m assignments.<name>`."""
         sys.exit(call(self.command(), prog_name=f"python -m assignments.{self.name}"))
+
+
+class LabLog(Console):
+    """The labs' log: one line an epoch on stdout, the train columns being averages during the epoch."""
+
+    def __init__(self, task: str) -> None:
+        super().__init__(quiet=False)
+        self.task = task
+
+    def start(self, directory: str, done: int, epochs: int) -> None:
+        self.note(f"training into {directory}")
+
+    def epoch(self, rows: Sequence[Row]) -> None:
+        say(lab_line(self.task, rows))
+
+
+def write_predictions(result: Result, data_dir: Path | None = None) -> None:
+    """The labs' `Id,Category` file of the test split, in the run's directory."""
+    from linclass import scoring, submission
+
+    path = result.path / "submission.csv"
+    submission.write_submission(path, scoring.predict_run(result.path, data_dir=data_dir))
+    say(f"predictions for the test split in {path}")
+
+
+def lab_line(task: str, rows: Sequence[Row]) -> str:
+    """`Task1 | Epoch: 43 | Train Loss: 0.0000 | Train Acc:100.0000 | Val Loss: 0.2581 | Val Acc:96.5200`,
+    means over the models of `rows`."""
+
+    def mean(name: str) -> float:
+        return float(sum(row[name] for row in rows)) / len(rows)
+
+    return (
+        f"{task} | Epoch: {rows[0]['epoch']} | Train Loss: {mean('running_loss'):.4f} "
+        f"| Train Acc:{100 * mean('running_accuracy'):.4f} | Val Loss: {mean('val_loss'):.4f} "
+        f"| Val Acc:{100 * mean('val_accuracy'):.4f}"
+    )
 
 
 @dataclass(frozen=True)

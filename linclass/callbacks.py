@@ -11,7 +11,9 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from linclass import health
 from linclass.history import Row
+from linclass.params import Array
 from linclass.training import Callback, Trainer, TrainState
 
 Note = Callable[[str], None]
@@ -58,6 +60,32 @@ class OverfitMonitor(Callback):
         )
         if stopping:
             trainer.state.active[k] = False
+
+
+class HealthMonitor(Callback):
+    """Says once that a model is stuck at chance, or blew up and stayed finite, and why.
+
+    Args:
+        rows: x `(n, d)` to look at the hidden layers with. classes: C. epochs: how long a model may guess.
+    """
+
+    def __init__(self, rows: Callable[[], Array], classes: int, note: Note, epochs: int = 3) -> None:
+        self.rows, self.classes, self.note, self.epochs = rows, classes, note, epochs
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        for k in map(int, np.flatnonzero(trainer.state.active)):
+            rows = trainer.state.history.of_model(k)
+            loss = rows[-1]["running_loss"]
+            found = health.verdict(loss, rows[-1]["running_accuracy"], self.classes)
+            if found == "exploded" and len(rows) == 1:
+                self._say(trainer, k, f"exploded in epoch 1: the average loss was {loss:.3g}")
+            elif found == "stuck" and len(rows) == self.epochs:
+                chance = f"guessing costs {np.log(self.classes):.4f}"
+                self._say(trainer, k, f"stuck: after {self.epochs} epochs the loss is {loss:.4f}, {chance}")
+
+    def _say(self, trainer: Trainer, k: int, what: str) -> None:
+        layers = health.layers_of(trainer.model, self.rows(), k)
+        self.note(f"{who(trainer, k)}{what}; {health.reason(layers)}")
 
 
 class DivergenceNote(Callback):

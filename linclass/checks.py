@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from linclass import blas, gradcheck, optimum
+from linclass import blas, gradcheck, optimum, parity
 from linclass.datasets.inputs import Inputs
 from linclass.datasets.scale import Scaler
 from linclass.errors import UsageError
@@ -47,6 +47,32 @@ def gradients_of_experiment(
 
     with blas.limited(blas.DEFAULT_THREADS):
         return gradcheck.standard_checks(create, x, y, seed=settings.seed)
+
+
+def compare_with_torch(
+    settings: Experiment, steps: int, data_dir: Path | None = None, listener: Listener = SILENT
+) -> parity.Parity:
+    """The network of `settings` trained in numpy and PyTorch, by SGD and Adam, on means and sums."""
+    dataset = load_data(settings, data_dir)
+    note_sample(settings, dataset, listener)
+    scaler = Scaler.fit(dataset.train.x, settings.scaling)
+    n = min(len(dataset.train), steps * settings.batch_size)
+    x, y = Inputs(dataset.train, scaler, settings.dtype).rows(slice(0, n))
+    with blas.limited(blas.DEFAULT_THREADS):
+        return parity.compare(
+            (dataset.features, *settings.hidden_sizes, len(dataset.classes)),
+            x,
+            y,
+            steps=steps,
+            batch_size=settings.batch_size,
+            lr=settings.eta,
+            seed=settings.seed,
+            dtype=settings.dtype,
+            activation=settings.activation,
+            init=settings.init,
+            init_std=settings.init_std,
+            l2=settings.l2,
+        )
 
 
 def find_optimum(

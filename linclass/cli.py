@@ -51,8 +51,31 @@ GRADCHECK_FIELDS = (
     "batch_norm",
     "seed",
 )
+PARITY = Experiment(dataset="mnist", model="mlp", hidden="256,128,64", eta=0.001, dtype="float64")
+PARITY_FIELDS = (
+    "dataset",
+    "split",
+    "hidden",
+    "activation",
+    "init",
+    "init_std",
+    "scaling",
+    "eta",
+    "l2",
+    "batch_size",
+    "dtype",
+    "seed",
+)
 OPTIMUM = Experiment(l2=1.0)
 OPTIMUM_FIELDS = ("dataset", "split", "train_size", "val_size", "model", "scaling", "l2")
+
+
+WEIGHTS_OPTION = click.option(
+    "--weights", default="last", show_default=True, help="last, best, or the epoch of a snapshot"
+)
+MODEL_OPTION = click.option(
+    "--model", "k", default=0, show_default=True, type=click.IntRange(0), help="which of several seeds"
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -173,23 +196,90 @@ def resume(directory: Path, epochs: int | None, quiet: bool, **places: Any) -> N
     show_default=True,
     help="the split",
 )
-@click.option("--weights", default="last", show_default=True, help="last, best, or the epoch of a snapshot")
+@WEIGHTS_OPTION
+@click.option("--details/--no-details", default=True, help="tables and pictures of model 0")
+@click.option("--layers", is_flag=True, help="activations and gradients of the hidden layers of model 0")
 @data_dir_option
 @threads_option
 @quiet_option
-def evaluate(directory: Path, on: str, weights: str, quiet: bool, **places: Any) -> None:
-    """Score the run in DIRECTORY on a split: loss, cost, accuracy with its 95 % interval."""
-    from linclass import experiment
+def evaluate(
+    directory: Path, on: str, weights: str, details: bool, layers: bool, quiet: bool, **places: Any
+) -> None:
+    """Score the run in DIRECTORY on a split.
 
-    scores = experiment.evaluate_run(
-        directory, split=on, weights=weights, listener=Console(quiet=quiet), **places
+    Loss, cost, accuracy with its 95 % interval; per-class recall, confusions, calibration, the most confident
+    mistakes and the true class's probability, as tables and as pictures in DIRECTORY.
+    """
+    from linclass import scoring
+
+    reports = scoring.evaluate_run(
+        directory, split=on, weights=weights, pictures=details, listener=Console(quiet=quiet), **places
     )
     rows = [("model", "loss", "cost", "accuracy", "95 % interval")]
-    for s in scores:
-        interval = f"{100 * s.low:.2f} to {100 * s.high:.2f} %"
-        rows.append((str(s.model), f"{s.loss:.5f}", f"{s.cost:.5f}", f"{100 * s.accuracy:.2f} %", interval))
-    say(f"{directory}, weights {weights}, on the {scores[0].rows} {on} rows:")
-    print_table(rows if len(scores) > 1 else [row[1:] for row in rows])
+    for r in reports:
+        low, high = r.interval
+        interval = f"{100 * low:.2f} to {100 * high:.2f} %"
+        rows.append((str(r.model), f"{r.loss:.5f}", f"{r.cost:.5f}", f"{100 * r.accuracy:.2f} %", interval))
+    say(f"{directory}, weights {weights}, on the {reports[0].rows} {on} rows:")
+    print_table(rows if len(reports) > 1 else [row[1:] for row in rows])
+    for heading, table in reports[0].tables()[1:] if details else []:
+        say(f"\n{heading}")
+        print_table(table)
+    if layers:
+        from linclass import health
+
+        say("\nhidden layers, on the first 200 training rows")
+        print_table(
+            health.table(scoring.layers_of_run(directory, weights=weights, data_dir=places["data_dir"]))
+        )
+
+
+@cli.command()
+@click.argument("directory", type=PATH)
+@click.option("--out", type=PATH, required=True, help="the CSV to write")
+@click.option("--rows", type=PATH, help="IDX, CSV without labels or npz to predict [default: the test split]")
+@click.option("--sample", type=PATH, help="a sample submission: its header, ids and row count are checked")
+@click.option("--first-id", default=0, show_default=True, type=click.IntRange(0), help="the first row's id")
+@WEIGHTS_OPTION
+@click.option(
+    "--model", "k", default=0, show_default=True, type=click.IntRange(0), help="which of several seeds"
+)
+@data_dir_option
+@threads_option
+def predict(
+    directory: Path,
+    out: Path,
+    rows: Path | None,
+    sample: Path | None,
+    first_id: int,
+    **options: Any,
+) -> None:
+    """Predict classes with the run in DIRECTORY and write them as `Id,Category`."""
+    from linclass import scoring, submission
+
+    predicted = scoring.predict_run(directory, rows, **options)
+    submission.write_submission(out, predicted, sample=sample, first_id=first_id)
+    say(f"{len(predicted)} predictions in {out}")
+
+
+@cli.command()
+@experiment_options(PARITY, only=PARITY_FIELDS)
+@click.option("--steps", default=100, show_default=True, type=click.IntRange(1), help="mini-batches")
+@click.option("--out", type=PATH, default="parity.png", show_default=True, help="the picture")
+@data_dir_option
+@quiet_option
+def parity(steps: int, out: Path, quiet: bool, data_dir: Path | None, **given: Any) -> None:
+    """Train the same weights on the same batches in numpy and PyTorch, on means and sums: where they part."""
+    settings = chosen(PARITY, given).resolved()
+    from linclass import checks, parity
+
+    found = checks.compare_with_torch(settings, steps, data_dir, Console(quiet=quiet))
+    say(found.title)
+    print_table(found.table())
+    say("")
+    print_table(found.equivalents())
+    parity.save_picture(found, out)
+    say(str(out))
 
 
 @cli.command()
@@ -201,7 +291,7 @@ def evaluate(directory: Path, on: str, weights: str, quiet: bool, **places: Any)
     show_default=True,
     help="how weights become colours: each template's own range, one range for all, or zero as grey",
 )
-@click.option("--weights", default="last", show_default=True, help="last, best, or the epoch of a snapshot")
+@WEIGHTS_OPTION
 @click.option(
     "--model", "k", default=0, show_default=True, type=click.IntRange(0), help="which of several seeds"
 )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -28,13 +28,15 @@ from linclass.datasets.split import load_dataset
 from linclass.errors import DataError, DivergedError, InterruptedRun, UsageError
 from linclass.history import History
 from linclass.listener import SILENT, Listener
-from linclass.metrics import Interval, mean_interval, wilson_interval
+from linclass.metrics import Interval, mean_interval
 from linclass.models.base import Model
 from linclass.models.build import build_model, build_optimizer, replica_seeds
+from linclass.params import Array
 from linclass.runs import FORMAT, Run, claim, reopen
 from linclass.settings import Experiment
-from linclass.training import Trainer, TrainState, evaluate
+from linclass.training import Callback, Trainer, TrainState
 
+HEALTH_ROWS = 200
 _OWN_FILES = (".npz", ".csv")
 
 
@@ -175,7 +177,7 @@ def resume(
         threads: BLAS threads; the run's own if None.
     """
     with reopen(Path(path)) as directory, blas.limited(threads or directory.threads):
-        state, model = directory.load_state()
+        state, model = directory.load_state(training=True)
         if epochs is not None:
             _extend(directory, state, epochs)
         settings = directory.settings
@@ -244,6 +246,7 @@ def _train(job: Job, directory: Run, listener: Listener) -> Result:
 
     trainer.callbacks += [
         callbacks.OverfitMonitor(settings.overfit_threshold, settings.overfit_action, note),  # type: ignore[arg-type]
+        *_health(job, note),
         callbacks.DivergenceNote(note),
         callbacks.BestKeeper(),
         callbacks.Snapshots(settings.snapshot_every, directory, settings.epochs),
@@ -269,6 +272,17 @@ def _train(job: Job, directory: Run, listener: Listener) -> Result:
         )
     directory.finish(state, "diverged" if state.diverged.all() else "finished", notes)
     return Result(directory.path, settings, state.history, job.dataset.is_sample)
+
+
+def _health(job: Job, note: callbacks.Note) -> list[Callback]:
+    """What guessing costs is known for softmax cross-entropy only."""
+    if job.settings.loss != "softmax":
+        return []
+
+    def rows() -> Array:
+        return job.train.rows(slice(0, HEALTH_ROWS))[0]
+
+    return [callbacks.HealthMonitor(rows, len(job.dataset.classes), note)]
 
 
 @contextlib.contextmanager
@@ -346,62 +360,3 @@ def check_same_data(directory: Run, dataset: Dataset) -> None:
             f"{directory.path} was trained on {directory.manifest['data']['source']}, which is not what "
             f"{dataset.source} holds now; {move}"
         )
-
-
-def _note_diverged(directory: Run, listener: Listener) -> None:
-    state, _ = directory.load_state()
-    for k in np.flatnonzero(state.diverged):
-        listener.note(f"model {k} diverged: these are its best weights, of epoch {state.best_epoch[k]}")
-
-
-class Score(NamedTuple):
-    """Of one model on one split; accuracy with its 95 % Wilson interval."""
-
-    model: int
-    loss: float
-    cost: float
-    accuracy: float
-    low: float
-    high: float
-    rows: int
-
-
-def evaluate_run(
-    path: Path,
-    *,
-    split: str = "test",
-    weights: str | int = "last",
-    data_dir: Path | None = None,
-    threads: int | None = None,
-    listener: Listener = SILENT,
-) -> list[Score]:
-    """Score a run's models on `split` ("train", "validation" or "test").
-
-    Args:
-        weights: "last", "best", or the epoch of a snapshot.
-    """
-    directory = Run(Path(path))
-    with blas.limited(threads or directory.threads):
-        model = directory.model(weights)
-        if weights == "last":
-            _note_diverged(directory, listener)
-        dataset = load_data(directory.settings, data_dir)
-        check_same_data(directory, dataset)
-        splits = dataset.splits()
-        if split not in splits:
-            raise UsageError(f"--on {split}: {directory.path} has the splits {', '.join(splits)}")
-        rows = splits[split]
-        found = evaluate(model, Inputs(rows, directory.loaded_scaler(), directory.settings.dtype))
-        cost = found.loss + model.penalty()
-    n = len(rows)
-    return [
-        Score(
-            k,
-            float(found.loss[k]),
-            float(cost[k]),
-            float(found.accuracy[k]),
-            *wilson_interval(round(float(found.accuracy[k]) * n), n),
-            n,
-        )
-        for k in range(model.K)
-    ]

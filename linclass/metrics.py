@@ -59,11 +59,84 @@ def wilson_interval(correct: int, n: int) -> tuple[float, float]:
     return max(0.0, (centre - half) / (1 + z * z / n)), min(1.0, (centre + half) / (1 + z * z / n))
 
 
+class McNemar(NamedTuple):
+    """Of the rows that two classifiers disagree on: b only the first has right, c only the second; p."""
+
+    b: int
+    c: int
+    p: float
+
+
+def mcnemar(correct_a: Array, correct_b: Array) -> McNemar:
+    """Exact test of whether two classifiers err equally often on the same rows (McNemar, 1947; two-sided).
+
+    p = min(1, 2 P(X <= min(b, c))), X ~ Binomial(b + c, 1/2); 1 where they never disagree.
+
+    Args:
+        correct_a, correct_b: `(n,)` bool, of the same rows in the same order.
+    """
+    a_right, b_right = np.asarray(correct_a, bool), np.asarray(correct_b, bool)
+    if a_right.shape != b_right.shape or a_right.ndim != 1:
+        raise ValueError(f"shapes {a_right.shape} and {b_right.shape}: expected (n,), the same rows twice")
+    b, c = int((a_right & ~b_right).sum()), int((~a_right & b_right).sum())
+    if b == c:
+        return McNemar(b, c, 1.0)
+    from scipy.special import bdtr
+
+    return McNemar(b, c, min(1.0, 2 * float(bdtr(min(b, c), b + c, 0.5))))
+
+
 def confusion_matrix(y: Array, predicted: Array, classes: int) -> Array:
     """`(C, C)` counts: row the true class, column the predicted one."""
     counts = np.zeros((classes, classes), np.int64)
     np.add.at(counts, (y, predicted), 1)
     return counts
+
+
+class Reliability(NamedTuple):
+    """How often predictions of a stated probability are right; bin m is (edges[m], edges[m+1]].
+
+    edges `(M + 1,)`; rows and correct `(M,)` counts; confidence `(M,)`, the mean stated probability, NaN
+    in an empty bin.
+    """
+
+    edges: Array
+    rows: Array
+    correct: Array
+    confidence: Array
+
+    @property
+    def accuracy(self) -> Array:
+        """`(M,)` fraction correct; NaN in an empty bin."""
+        return _ratio(self.correct, self.rows)
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error: sum_m rows_m / n |accuracy_m - confidence_m|."""
+        gap = np.abs(self.accuracy - self.confidence)
+        return float(np.nansum(gap * self.rows) / self.rows.sum())
+
+
+def reliability(confidence: Array, correct: Array, bins: int = 15) -> Reliability:
+    """Bins of equal width over [0, 1] (Guo et al., On calibration of modern neural networks, ICML 2017).
+
+    Args:
+        confidence: `(n,)` the probability of the predicted class. correct: `(n,)` bool.
+    """
+    if len(confidence) == 0 or not ((confidence >= 0) & (confidence <= 1)).all():
+        raise ValueError("expected at least one probability, all in [0, 1]")
+    edges = np.linspace(0, 1, bins + 1)
+    # right-closed; 0 itself goes to the first bin
+    index = np.searchsorted(edges[1:-1], confidence, side="left")
+    rows = np.bincount(index, minlength=bins)
+    right = np.bincount(index, weights=correct, minlength=bins).astype(np.int64)
+    total = np.bincount(index, weights=confidence, minlength=bins)
+    return Reliability(edges, rows, right, _ratio(total, rows))
+
+
+def _ratio(part: Array, whole: Array) -> Array:
+    ratio: Array = np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    return ratio
 
 
 def total_variation(images: Array) -> Array:

@@ -40,6 +40,7 @@ _CSV_LIMIT = 1 << 30
 _PICTURE = re.compile(
     r"[0-9]+_(loss|accuracy|difference|weights)\.png|weights\.gif|published\.png"
     r"|templates_(\w+_)?(class|shared|symmetric)\.(png|gif)"
+    r"|(train|validation|test)_(confusion|calibration|mistakes|probabilities)\.png"
 )
 
 
@@ -78,14 +79,19 @@ class Run:
 
     # reading
 
-    def blank_model(self) -> Model:
+    def blank_model(self, settings: Experiment | None = None) -> Model:
         """A model of this run's shape, before training."""
-        return build_model(self.settings, self.features, len(self.subject.classes))
+        return build_model(settings or readable(self.settings), self.features, len(self.subject.classes))
 
-    def load_state(self) -> tuple[TrainState, Model]:
-        """The last saved state, with its model and history. Raises DataError where it is damaged."""
-        model = self.blank_model()
-        state = TrainState.initial(model, build_optimizer(self.settings), test=self.settings.test)
+    def load_state(self, *, training: bool = False) -> tuple[TrainState, Model]:
+        """The last saved state, with its model and history. Raises DataError where it is damaged.
+
+        training: to go on, with the model and the optimiser that the settings name; for reading a PyTorch
+            run its numpy twin does.
+        """
+        settings = self.settings if training else readable(self.settings)
+        model = self.blank_model(settings)
+        state = TrainState.initial(model, build_optimizer(settings), test=settings.test)
         path = self.path / "values.csv"
         try:
             self.scaler, self.mark = checkpoint.load_state(self.path / "state.npz", state, self.settings)
@@ -245,6 +251,13 @@ class Run:
         assert self.scaler is not None
         l2 = np.asarray(self.settings.l2)
         checkpoint.save_weights(path, params, buffers, self.scaler, epoch, l2)
+
+
+def readable(settings: Experiment) -> Experiment:
+    """The settings of a model with the same parameters that needs no PyTorch."""
+    if settings.model != "torch-mlp":
+        return settings
+    return settings.replace(model="mlp", torch_optim=False)
 
 
 def first_layer(params: Mapping[str, Array]) -> Array:

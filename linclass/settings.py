@@ -69,7 +69,9 @@ class Experiment:
         minimum=0,
     )
     model: str = option(
-        "linear", "linear: one layer; mlp: a multi-layer perceptron", choices=("linear", "mlp")
+        "linear",
+        "linear: one layer; mlp: a multi-layer perceptron; torch-mlp: the same in PyTorch",
+        choices=("linear", "mlp", "torch-mlp"),
     )
     hidden: str = option("", "widths of the MLP's hidden layers, such as 256,128,64", flags=("--hidden",))
     activation: str = option(
@@ -106,6 +108,7 @@ class Experiment:
         "how the weights follow the gradients",
         choices=("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"),
     )
+    torch_optim: bool = option(False, "with --model torch-mlp: the optimiser of torch.optim")
     momentum: float = option(0.0, "of momentum and nesterov (0: 0.9)", minimum=0)
     weight_decay: float = option(0.0, "decoupled weight decay of adamw, which needs --lambda 0", minimum=0)
     clip: float = option(0.0, "largest norm of a model's gradient (0: any)", minimum=0)
@@ -151,10 +154,14 @@ class Experiment:
             if getattr(self, name) >= 1:
                 option_name = "--" + name.replace("_", "-")
                 raise UsageError(f"{option_name} is {getattr(self, name)}: expected at least 0 and below 1")
-        if self.model == "mlp" and not self.hidden:
-            raise UsageError("--model mlp: expected --hidden too, such as --hidden 256,128,64")
+        if self.model != "linear" and not self.hidden:
+            raise UsageError(f"--model {self.model}: expected --hidden too, such as --hidden 256,128,64")
         if self.model == "linear" and (self.hidden or self.dropout or self.batch_norm):
             raise UsageError("--hidden, --dropout and --batch-norm are the MLP's: expected --model mlp")
+        if self.torch_optim and self.model != "torch-mlp":
+            raise UsageError(f"--torch-optim goes with --model torch-mlp, not with {self.model}")
+        if self.model == "torch-mlp" and self.seeds > 1:
+            raise UsageError(f"--seeds is {self.seeds}: --model torch-mlp trains one alone; try --model mlp")
         if self.label_smoothing and self.loss != "softmax":
             raise UsageError(f"--label-smoothing goes with --loss softmax, not with {self.loss}")
         if self.optimizer == "adamw" and self.l2:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linclass.assignment import Assignment, compare_numbers
+from linclass.assignment import Assignment, compare_numbers, lab_line
 from linclass.console import call
 from linclass.experiment import Result
 from linclass.history import COLUMNS, History
@@ -47,7 +47,9 @@ def test_runs_on_the_sample_with_options(name: str, capsys: pytest.CaptureFixtur
     for label in found.variants:
         folder = Path("result_pics", name, label)
         assert (folder / "values.csv").exists()
-        assert (folder / "published.png").exists() == (1 in found.published.get(label, {}))
+        at_first = found.published.get(label, {}).get(1, {})
+        drawn = bool({"test_accuracy", "val_accuracy"} & set(at_first))
+        assert (folder / "published.png").exists() == drawn
     assert all(set(published) <= set(found.variants) for published in [found.published])
 
 
@@ -113,3 +115,36 @@ def test_an_interrupted_comparison_is_continued_by_the_same_command(
     other = [*arguments, "--eta", "0.01"]
     assert call(command, other, prog_name="shuffling") == 0
     assert Path("result_pics/shuffling/samples-2/values.csv").exists()
+
+
+def test_the_labs_log_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """The line that the lab's report prints, character for character."""
+    row = {
+        "epoch": 43,
+        "running_loss": 0.0,
+        "running_accuracy": 1.0,
+        "val_loss": 0.25809,
+        "val_accuracy": 0.9652,
+    }
+    expected = (
+        "Task1 | Epoch: 43 | Train Loss: 0.0000 | Train Acc:100.0000 | Val Loss: 0.2581 | Val Acc:96.5200"
+    )
+    assert lab_line("Task1", [row]) == expected
+    arguments = ["--epochs", "1", "--seeds", "1", "--train-size", "200"]
+    assert call(assignment("lab01_task1").command(), arguments, prog_name="lab01_task1") == 0
+    assert re.search(
+        r"^Task1 \| Epoch: 1 \| Train Loss: \d\.\d{4} \| ", capsys.readouterr().out, re.MULTILINE
+    )
+
+
+def test_a_variant_that_diverges_does_not_end_the_comparison(capsys: pytest.CaptureFixture[str]) -> None:
+    fast = Assignment(
+        name="fast",
+        title="",
+        source="a test",
+        settings=assignment("exp4").settings.replace(seeds=1, epochs=1),
+        variants={"far-too-fast": {"eta": 1e200}, "right": {}},
+    )
+    assert call(fast.command(), ["--quiet"], prog_name="fast") == 0
+    assert "diverged, which is an answer too" in capsys.readouterr().out
+    assert Path("result_pics/fast/right/values.csv").exists()

@@ -176,6 +176,47 @@ def test_an_mlp_trains_and_draws_its_first_units(dataset: str, capsys: pytest.Ca
     assert "convex" in capsys.readouterr().err
 
 
+def test_evaluate_details_and_pictures(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--dataset", "mnist", "--model", "mlp", "--hidden", "12", "--epochs", 1, "--quiet"]
+    assert linclass("train", *arguments) == 0
+    assert linclass("evaluate", "result_pics/train") == 0
+    out = capsys.readouterr().out
+    for words in ("95 % interval", "recall", "confusion", "calibration", "most confident mistakes"):
+        assert words in out
+    for kind in ("confusion", "calibration", "mistakes", "probabilities"):
+        assert Path(f"result_pics/train/test_{kind}.png").stat().st_size > 1000
+
+
+def test_predict_writes_what_evaluate_scores(capsys: pytest.CaptureFixture[str]) -> None:
+    own = own_npz()
+    assert linclass("train", "--dataset", own, "--epochs", 3, "--batch-size", 10, "--test", "--out", "r") == 0
+    assert linclass("predict", "r", "--out", "s.csv") == 0
+    header, *rows = Path("s.csv").read_text().splitlines()
+    assert header == "Id,Category"
+    ids, predicted = np.array([row.split(",") for row in rows], int).T
+    np.testing.assert_array_equal(ids, np.arange(30))
+    with np.load(own) as arrays:
+        accuracy = np.mean(predicted == arrays["y_test"])
+        np.savez("rows.npz", x=arrays["x_test"])
+    assert float(Path("r/values.csv").read_text().splitlines()[-1].split(",")[-1]) == accuracy
+    assert linclass("predict", "r", "--rows", "rows.npz", "--out", "again.csv", "--first-id", 1) == 0
+    assert Path("again.csv").read_text().splitlines()[1].startswith("1,")
+    Path("sample.csv").write_text("Id,Category\n" + "".join(f"{i},0\n" for i in range(29)))
+    assert linclass("predict", "r", "--sample", "sample.csv", "--out", "t.csv") == 3
+    assert linclass("predict", "r", "--model", 3, "--out", "t.csv") == 2
+    assert not Path("t.csv").exists()
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_torch_is_asked_for_by_its_extra(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    arguments = ["--dataset", "mnist", "--model", "torch-mlp", "--hidden", "8"]
+    assert linclass("train", *arguments) == 2
+    assert "linclass[torch]" in capsys.readouterr().err
+
+
 def test_a_damaged_or_missing_file_is_exit_3(capsys: pytest.CaptureFixture[str]) -> None:
     folder = Path("data/cifar-10-batches-py")
     folder.mkdir(parents=True)

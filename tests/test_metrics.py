@@ -1,10 +1,19 @@
+import itertools
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from linclass.metrics import confusion_matrix, mean_interval, total_variation, wilson_interval
+from linclass.metrics import (
+    confusion_matrix,
+    mcnemar,
+    mean_interval,
+    reliability,
+    total_variation,
+    wilson_interval,
+)
 
 
 @given(st.lists(st.floats(-10, 10), min_size=2, max_size=20))
@@ -42,3 +51,50 @@ def test_total_variation_tells_noise_from_patterns() -> None:
     assert total_variation(noise) == pytest.approx(2 / np.sqrt(np.pi), abs=0.03)
     assert total_variation(ramp)[0] < 0.06
     assert total_variation(np.ones((1, 1, 8, 8)))[0] == 0
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
+def test_mcnemar_against_scipy(pairs: list[tuple[bool, bool]]) -> None:
+    a, b = np.array(pairs).T
+    only_a, only_b = sum(x and not y for x, y in pairs), sum(y and not x for x, y in pairs)
+    found = mcnemar(a, b)
+    assert found[:2] == (only_a, only_b)
+    n = only_a + only_b
+    expected = stats.binomtest(only_a, n, 0.5).pvalue if n else 1.0
+    assert found.p == pytest.approx(expected, abs=1e-12)
+    assert mcnemar(b, a) == (found.c, found.b, found.p)
+
+
+def test_mcnemar_needs_the_same_rows() -> None:
+    with pytest.raises(ValueError, match="the same rows twice"):
+        mcnemar(np.ones(3, bool), np.ones(4, bool))
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60),
+    st.sampled_from([1, 10, 15]),
+)
+def test_reliability_by_brute_force(rows: list[tuple[float, bool]], bins: int) -> None:
+    table = reliability(np.array([p for p, _ in rows]), np.array([right for _, right in rows]), bins)
+    error = 0.0
+    for m, (low, high) in enumerate(itertools.pairwise(np.linspace(0, 1, bins + 1))):
+        inside = [(p, right) for p, right in rows if low < p <= high or (m == 0 and p == 0)]
+        assert (table.rows[m], table.correct[m]) == (len(inside), sum(right for _, right in inside))
+        if inside:
+            gap = np.mean([right for _, right in inside]) - np.mean([p for p, _ in inside])
+            error += abs(gap) * len(inside) / len(rows)
+    assert table.error == pytest.approx(error, abs=1e-12)
+
+
+def test_calibration_error_of_calibrated_and_of_overconfident_probabilities() -> None:
+    rng = np.random.default_rng(0)
+    stated = rng.random(100_000)
+    calibrated = rng.random(100_000) < stated
+    assert reliability(stated, calibrated).error < 0.01
+    assert reliability(np.ones(1000), np.arange(1000) < 700).error == pytest.approx(0.3)
+    edges = reliability(np.array([0, 0.5, 1]), np.array([True, True, False]), 2)
+    assert (list(edges.rows), list(edges.correct)) == ([2, 1], [2, 0]), "bins are closed on the right"
+    with pytest.raises(ValueError, match="probability"):
+        reliability(np.array([1.5]), np.array([True]))

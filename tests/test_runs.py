@@ -14,10 +14,11 @@ import pytest
 import linclass
 from linclass import files
 from linclass.errors import DataError, DivergedError, InterruptedRun, RunTakenError, StorageError, UsageError
-from linclass.experiment import evaluate_run, resume, run
+from linclass.experiment import resume, run
 from linclass.history import Row
 from linclass.listener import Listener
 from linclass.runs import load_run
+from linclass.scoring import evaluate_run
 from linclass.settings import Experiment
 from linclass.training import Trainer
 
@@ -136,6 +137,22 @@ def test_a_network_with_everything_resumes_to_the_same_bits(
         np.testing.assert_array_equal(whole.slots[name].flat, part.slots[name].flat)
     np.testing.assert_array_equal(whole.buffers.flat, part.buffers.flat)
     np.testing.assert_array_equal(whole.best_buffers.flat, part.best_buffers.flat)
+
+
+@pytest.mark.parametrize("torch_optim", [False, True])
+def test_a_pytorch_run_resumes_exactly_and_is_read_without_pytorch(
+    own_npz: Path, tmp_path: Path, torch_optim: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed: pip install linclass[torch]")
+    wanted = settings(own_npz, model="torch-mlp", hidden="7", optimizer="adam", torch_optim=torch_optim)
+    run(wanted, out=tmp_path / "whole")
+    with pytest.raises(InterruptedRun):
+        run(wanted, out=tmp_path / "part", listener=InterruptAt(3))
+    resume(tmp_path / "part")
+    assert_same_run(tmp_path / "whole", tmp_path / "part")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    (report,) = evaluate_run(tmp_path / "part")
+    assert report.accuracy == load_run(tmp_path / "part").history.last("test_accuracy")[0]
 
 
 def test_a_schedule_over_the_whole_run_is_not_stretched(own_npz: Path, tmp_path: Path) -> None:
@@ -283,7 +300,7 @@ def test_evaluate_agrees_with_the_log(own_npz: Path, tmp_path: Path) -> None:
             scores = evaluate_run(tmp_path / "r", split=split, weights=weights)
             for score in scores:
                 assert score.accuracy == history.matrix(f"{column}_accuracy")[epoch - 1, score.model]
-                assert score.low < score.accuracy < score.high
+                assert score.interval[0] < score.accuracy < score.interval[1]
                 if column != "test":
                     assert score.cost == history.matrix(f"{column}_cost")[epoch - 1, score.model]
     best = evaluate_run(tmp_path / "r", split="validation", weights="best")

@@ -81,10 +81,10 @@ def _split(arrays: dict[str, Array], name: str, path: Path) -> Split:
         raise DataError(f"{label} is {_form(x)} and y_{name} has {len(y):,} rows; expected (n, d) and (n,)")
     if x.size == 0:
         raise DataError(f"{label} is empty: {x.shape}; expected at least one row and one column")
-    return Split(_rows(x, label), y.astype(np.int64))
+    return Split(flat_rows(x, label), y.astype(np.int64))
 
 
-def _rows(x: Array, label: str) -> Array:
+def flat_rows(x: Array, label: str) -> Array:
     """x as `(n, d)`: uint8 stays, other numbers become float32, or float64 where float32 would round."""
     if x.dtype != np.uint8:
         narrow = x.dtype.kind == "b" or x.dtype.itemsize <= (4 if x.dtype.kind == "f" else 2)

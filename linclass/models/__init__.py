@@ -9,6 +9,7 @@ Modules, each importing only from those above it:
     network.py   a chain of layers with a loss and a penalty: what every numpy model is
     linear.py    one layer: scores = x W^T + b
     mlp.py       the multi-layer perceptron
+    torch_net.py the same perceptron in PyTorch; the only file that imports torch
     build.py     from settings to a model
     summary.py   layers, shapes, parameter counts
 """

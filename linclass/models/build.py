@@ -9,6 +9,7 @@ from linclass.losses import make_loss
 from linclass.models.base import Model
 from linclass.models.linear import Linear
 from linclass.models.mlp import MLP
+from linclass.models.torch_net import TorchMLP, torch_optimizer
 from linclass.optim import Optimizer, make
 from linclass.params import Array
 from linclass.settings import Experiment
@@ -27,6 +28,8 @@ def build_model(
     seeds, l2: others than the settings', as the gradient check needs them; l2 one number or `(K,)`.
     """
     settings = settings.resolved()
+    if settings.model == "torch-mlp":
+        return _build_torch(settings, features, classes, seeds, l2)
     common: dict[str, Any] = {
         "seeds": replica_seeds(settings) if seeds is None else seeds,
         "l2": settings.l2 if l2 is None else l2,
@@ -48,9 +51,29 @@ def build_model(
     )
 
 
+def _build_torch(
+    settings: Experiment, features: int, classes: int, seeds: Sequence[int] | None, l2: Array | float | None
+) -> Model:
+    return TorchMLP.create(
+        (features, *settings.hidden_sizes, classes),
+        seeds=replica_seeds(settings) if seeds is None else seeds,
+        l2=settings.l2 if l2 is None else l2,
+        init=settings.init,
+        init_std=settings.init_std,
+        activation=settings.activation,
+        loss=settings.loss,
+        label_smoothing=settings.label_smoothing,
+        reduction=settings.reduction,
+        batch_norm=settings.batch_norm,
+        dropout=settings.dropout,
+        dtype=settings.dtype,
+    )
+
+
 def build_optimizer(settings: Experiment) -> Optimizer:
-    """The optimiser of `settings`."""
-    return make(
+    """The optimiser of `settings`: ours, or that of torch.optim."""
+    function = torch_optimizer if settings.torch_optim else make
+    return function(
         settings.optimizer,
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,

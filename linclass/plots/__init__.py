@@ -10,18 +10,40 @@ Modules, each importing only from those above it:
     points.py      series over many epochs and seeds -> the points that are drawn
     lines.py       curves: metrics over epochs
     rates.py       learning_rate_range: the loss over a growing learning rate
+    parting.py     trainings that began alike: losses, and how far they have parted
     images.py      templates: each class's weights as a picture
     movie.py       animation: the templates of several snapshots
     intervals.py   comparison: the published beside the measured
+    matrix.py      confusion: which class is taken for which
+    calibration.py reliability_diagram: how often predictions of a stated probability are right
+    examples.py    mistakes: wrongly classified images
+    histogram.py   probability_histogram: of the true class, where the prediction is right and wrong
 """
 
 from __future__ import annotations
 
+from linclass.plots.calibration import reliability_diagram
+from linclass.plots.examples import mistakes
+from linclass.plots.histogram import probability_histogram
 from linclass.plots.images import templates
 from linclass.plots.intervals import comparison
 from linclass.plots.lines import curves
+from linclass.plots.matrix import confusion
 from linclass.plots.movie import animation
+from linclass.plots.parting import parting
 from linclass.plots.rates import learning_rate_range
 from linclass.plots.style import save
 
-__all__ = ["animation", "comparison", "curves", "learning_rate_range", "save", "templates"]
+__all__ = [
+    "animation",
+    "comparison",
+    "confusion",
+    "curves",
+    "learning_rate_range",
+    "mistakes",
+    "parting",
+    "probability_histogram",
+    "reliability_diagram",
+    "save",
+    "templates",
+]

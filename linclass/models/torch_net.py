@@ -1,0 +1,328 @@
+"""The multi-layer perceptron in PyTorch: the parameters of `mlp.MLP`, differentiated by autograd.
+
+The only file that imports torch, and not before a model or an optimiser is made: all else works without.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from linclass import blas, kernels, optim, rng
+from linclass.errors import UsageError
+from linclass.losses import make_loss
+from linclass.models.base import Batch, LayerRow
+from linclass.models.layers import BatchNorm
+from linclass.models.mlp import MLP
+from linclass.optim import Arrays, Optimizer
+from linclass.params import Array, Params, ParamsView
+
+Tensor = Any
+LOSSES = ("softmax", "bce", "svm")
+
+
+def torch_module() -> Any:
+    """torch, set up so that the same numbers give the same bits in every process.
+
+    One thread, as `blas.limited` has it and for its reasons; torch's pool is its own, out of the reach of
+    that function. It also makes sums independent of how many processors there are. The limit holds for the
+    whole process.
+
+    Raises UsageError where torch is not installed.
+    """
+    # The products of torch's MKL differ in the last bit with the address of the same numbers, and a resumed
+    # run has other addresses. This mode, read at MKL's first call, ends that, at no cost that was seen.
+    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise UsageError('PyTorch is not installed: pip install "linclass[torch]"') from error
+    torch.set_num_threads(blas.DEFAULT_THREADS)
+    return torch
+
+
+class TorchMLP:
+    """One network (K = 1); implements `base.Model`.
+
+    Args:
+        params, activation, dropout, l2, grads, buffers: as for `MLP`.
+        seeds: one; it names the dropout masks, which are those of `MLP`.
+        loss: one of LOSSES. label_smoothing, reduction: see `losses`.
+
+    Raises UsageError for what it cannot do, and where torch is not installed.
+    """
+
+    K = 1
+
+    def __init__(
+        self,
+        params: Params | ParamsView,
+        *,
+        seeds: Sequence[int] = (0,),
+        activation: str = "relu",
+        dropout: float = 0.0,
+        loss: str = "softmax",
+        label_smoothing: float = 0.0,
+        reduction: str = "mean",
+        l2: Array | float = 0.0,
+        grads: Params | ParamsView | None = None,
+        buffers: Params | ParamsView | None = None,
+    ) -> None:
+        self._torch = torch_module()
+        _check(params.K, loss)
+        self._loss, self._smoothing, self._reduction = loss, label_smoothing, reduction
+        # the same network in numpy, on the same memory: it checks the options and knows layers and penalty
+        self._numpy = MLP(
+            params,
+            seeds=seeds,
+            activation=activation,
+            dropout=dropout,
+            loss=make_loss(loss, label_smoothing=label_smoothing, reduction=reduction),
+            l2=l2,
+            grads=grads,
+            buffers=buffers,
+        )
+        self.params, self.grads, self.buffers = params, self._numpy.grads, self._numpy.buffers
+        self.l2, self.batch = self._numpy.l2, self._numpy.batch
+        self._tensors = self._shared(self.params)
+        for tensor in self._tensors.values():
+            tensor.requires_grad_()
+        self._running = self._shared(self.buffers)
+        self._activate = _activations(self._torch)[activation]
+
+    def _shared(self, arrays: Arrays) -> dict[str, Tensor]:
+        """Model 0 of the arrays as tensors on their memory."""
+        return {name: self._torch.from_numpy(array[0]) for name, array in arrays.items()}
+
+    @classmethod
+    def create(
+        cls,
+        sizes: Sequence[int],
+        *,
+        seeds: Sequence[int] = (0,),
+        activation: str = "relu",
+        batch_norm: bool = False,
+        dropout: float = 0.0,
+        init: str = "he",
+        init_std: float = 0.01,
+        loss: str = "softmax",
+        label_smoothing: float = 0.0,
+        reduction: str = "mean",
+        l2: Array | float = 0.0,
+        dtype: Any = np.float64,
+    ) -> TorchMLP:
+        """With the numbers that `MLP.create` begins with."""
+        start = MLP.create(
+            sizes, seeds=seeds, batch_norm=batch_norm, init=init, init_std=init_std, dtype=dtype
+        )
+        return cls(
+            start.params,
+            seeds=seeds,
+            activation=activation,
+            dropout=dropout,
+            loss=loss,
+            label_smoothing=label_smoothing,
+            reduction=reduction,
+            l2=l2,
+        )
+
+    def select(self, k: int) -> TorchMLP:
+        """Itself: there is only one."""
+        return self
+
+    def layers(self) -> list[LayerRow]:
+        """The input, then one row a layer."""
+        return self._numpy.layers()
+
+    def penalty(self) -> Array:
+        """`(1,)`: lambda * sum(W^2)."""
+        return self._numpy.penalty()
+
+    def hidden(self, x: Array) -> list[Array]:
+        """The hidden layers' activations `(1, n, units)`, evaluation mode, computed by numpy."""
+        return self._numpy.hidden(x)
+
+    def scores(self, x: Array) -> Array:
+        """`(1, n, C)`."""
+        with self._torch.no_grad():
+            scores: Array = self._forward(x, None).numpy()[None]
+        return scores
+
+    def loss_sums(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """`(1,)` summed loss and `(1,)` correct predictions."""
+        with self._torch.no_grad():
+            scores = self._forward(x, None)
+            return _sums(self._losses(scores, y), scores, y)
+
+    def loss(self, x: Array, y: Array) -> Array:
+        """`(1,)` mean loss, without the penalty."""
+        return self.loss_sums(x, y)[0] / len(x)
+
+    def loss_and_grads(self, x: Array, y: Array, *, step: int = 0) -> Array:
+        """`(1,)` cost J; fills `grads` and `batch`, updates `buffers`. Random numbers come from `step`."""
+        scores = self._forward(x, step)
+        losses = self._losses(scores, y)
+        loss, correct = _sums(losses.detach(), scores.detach(), y)
+        self.batch = Batch(loss / len(x), correct)
+        # what is differentiated: the loss, mean or sum over the batch, + lambda sum(W^2)
+        objective = losses.mean() if self._reduction == "mean" else losses.sum()
+        if self.l2[0]:
+            weights = [tensor for name, tensor in self._tensors.items() if name.startswith("W")]
+            objective = objective + float(self.l2[0]) * sum(W.square().sum() for W in weights)
+        gradients = self._torch.autograd.grad(objective, list(self._tensors.values()))
+        for name, gradient in zip(self._tensors, gradients, strict=True):
+            self.grads[name][0] = gradient.numpy()
+        return self.batch.loss + self.penalty()
+
+    def _forward(self, x: Array, step: int | None) -> Tensor:
+        """Scores `(n, C)`; step None is evaluation mode."""
+        tensors, number = self._tensors, 1
+        a = self._torch.from_numpy(_owned(x))
+        while True:
+            a = self._torch.nn.functional.linear(a, tensors[f"W{number}"], tensors[f"b{number}"])
+            if f"W{number + 1}" not in tensors:
+                return a
+            if f"gamma{number}" in tensors:
+                a = self._normalised(a, number, training=step is not None)
+            a = self._activate(a)
+            if self._numpy.dropout and step is not None:
+                a = a * self._mask(a, step, number)
+            number += 1
+
+    def _normalised(self, z: Tensor, number: int, *, training: bool) -> Tensor:
+        """Batch normalisation; when training it updates the running statistics, which are `buffers`."""
+        if training and len(z) == 1:
+            raise UsageError(
+                "--batch-norm: PyTorch does not normalise a batch of one row; "
+                "use another --batch-size, or --drop-last to leave out the short last batch"
+            )
+        return self._torch.nn.functional.batch_norm(
+            z,
+            self._running[f"mean{number}"],
+            self._running[f"variance{number}"],
+            self._tensors[f"gamma{number}"],
+            self._tensors[f"beta{number}"],
+            training=training,
+            momentum=BatchNorm.MOMENTUM,
+            eps=kernels.BATCH_NORM_EPS,
+        )
+
+    def _mask(self, a: Tensor, step: int, number: int) -> Tensor:
+        """The dropout mask of `layers.Dropout`, so that both libraries drop the same units."""
+        generator = rng.generator(self._numpy.seeds[0], "dropout", step, number)
+        mask = np.empty(tuple(a.shape), self.params.dtype)
+        return self._torch.from_numpy(kernels.dropout_mask(generator, self._numpy.dropout, out=mask))
+
+    def _losses(self, scores: Tensor, y: Array) -> Tensor:
+        """Each row's loss `(n,)`; the formulas are in `losses`."""
+        functional, C = self._torch.nn.functional, scores.shape[1]
+        labels = self._torch.from_numpy(_owned(y, np.int64))
+        if self._loss == "bce":
+            Y = functional.one_hot(labels, C).to(scores.dtype)
+            return functional.binary_cross_entropy_with_logits(scores, Y, reduction="none").mean(dim=1)
+        if self._loss == "svm":
+            # torch's margin loss is a mean over the classes, not a sum
+            return C * functional.multi_margin_loss(scores, labels, reduction="none")
+        return functional.cross_entropy(scores, labels, reduction="none", label_smoothing=self._smoothing)
+
+
+def torch_optimizer(
+    name: str, *, momentum: float = 0.0, weight_decay: float = 0.0, clip: float = 0.0
+) -> Optimizer:
+    """`optim.make` with the arithmetic of torch.optim, for one model; the slots are those of `optim`.
+
+    The torch.optim object is made for each update, on the memory of parameters and slots, and thrown away:
+    nothing survives that the slots do not hold, so a run resumes exactly.
+
+    Raises UsageError as `optim.make` does, for more than one model, and where torch is not installed.
+    """
+    checked = optim.make(name, momentum=momentum, weight_decay=weight_decay)
+    torch = torch_module()
+
+    def update(params: Arrays, grads: Arrays, slots: Mapping[str, Arrays], lr: Array, step: int) -> None:
+        if len(lr) != 1:
+            raise UsageError(
+                f"torch.optim has one learning rate, for one model, not {len(lr)}: use --seeds 1"
+            )
+        tensors = {key: torch.from_numpy(theta) for key, theta in params.items()}
+        for key, tensor in tensors.items():
+            tensor.grad = torch.from_numpy(_owned(grads[key]))
+        optimizer = _torch_optim(torch, name, tensors, float(lr[0]), momentum or optim.MOMENTUM, weight_decay)
+        for key, tensor in tensors.items():
+            state = {theirs: torch.from_numpy(slots[ours][key]) for ours, theirs in _STATE[name].items()}
+            optimizer.state[tensor] = {**state, "step": torch.tensor(float(step))}
+        optimizer.step()
+
+    own = Optimizer(checked.init, update)
+    # our convention of clipping, not clip_grad_norm_'s: see optim.clipped
+    return optim.clipped(own, clip) if clip else own
+
+
+_STATE: Mapping[str, Mapping[str, str]] = {
+    "sgd": {},
+    "momentum": {"velocity": "momentum_buffer"},
+    "nesterov": {"velocity": "momentum_buffer"},
+    "rmsprop": {"square": "square_avg"},
+    "adam": {"mean": "exp_avg", "square": "exp_avg_sq"},
+    "adamw": {"mean": "exp_avg", "square": "exp_avg_sq"},
+}
+"""Optimiser -> slot -> what torch.optim calls it."""
+
+
+def _torch_optim(
+    torch: Any, name: str, tensors: Mapping[str, Tensor], lr: float, momentum: float, weight_decay: float
+) -> Any:
+    """The torch.optim object; the weights are a group of their own because only they decay."""
+    weights = [tensor for key, tensor in tensors.items() if key.startswith("W")]
+    others = [tensor for key, tensor in tensors.items() if not key.startswith("W")]
+    groups: list[dict[str, Any]] = [{"params": weights}, {"params": others}]
+    # one array after the other: grouping them (foreach) is for graphics cards
+    common = {"lr": lr, "foreach": False}
+    if name in ("sgd", "momentum", "nesterov"):
+        mu = 0.0 if name == "sgd" else momentum
+        return torch.optim.SGD(groups, momentum=mu, nesterov=name == "nesterov", **common)
+    if name == "rmsprop":
+        return torch.optim.RMSprop(groups, **common)
+    if name == "adam":
+        return torch.optim.Adam(groups, **common)
+    for group, decay in zip(groups, (weight_decay, 0.0), strict=True):
+        group["weight_decay"] = decay
+    return torch.optim.AdamW(groups, **common)
+
+
+def _activations(torch: Any) -> dict[str, Any]:
+    """The functions of `kernels.ACTIVATIONS`."""
+    return {
+        "relu": torch.relu,
+        "leaky-relu": lambda z: torch.nn.functional.leaky_relu(z, kernels.LEAKY_SLOPE),
+        "sigmoid": torch.sigmoid,
+        "tanh": torch.tanh,
+        "identity": lambda z: z,
+    }
+
+
+def _check(K: int, loss: str) -> None:
+    if K != 1:
+        raise UsageError(
+            f"--model torch-mlp trains one model at a time, not {K}: use --seeds 1, or --model mlp"
+        )
+    if loss not in LOSSES:
+        raise UsageError(
+            f"--loss is {loss!r}: --model torch-mlp has {', '.join(LOSSES)}; use one of them, or --model mlp"
+        )
+
+
+def _sums(losses: Tensor, scores: Tensor, y: Array) -> tuple[Array, Array]:
+    """`(1,)` summed loss in float64, `(1,)` correct predictions; of tied scores the lower class counts."""
+    correct = scores.numpy().argmax(axis=1) == y
+    return np.array([float(losses.double().sum())]), np.array([correct.sum()])
+
+
+def _owned(array: Array, dtype: Any = None) -> Array:
+    """The array, or a copy where torch could not take its memory: read-only, or not contiguous."""
+    return np.require(array, dtype, ["C", "W"])

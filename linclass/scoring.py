@@ -1,0 +1,102 @@
+"""What is done with a trained run: score it on a split, predict unseen rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from linclass import blas, evaluation, health, submission
+from linclass.datasets.dataset import Split
+from linclass.datasets.inputs import Inputs
+from linclass.errors import UsageError
+from linclass.evaluation import Report
+from linclass.experiment import check_same_data, load_data
+from linclass.health import LayerHealth
+from linclass.listener import SILENT, Listener
+from linclass.params import Array
+from linclass.runs import Run
+
+
+def evaluate_run(
+    path: Path,
+    *,
+    split: str = "test",
+    weights: str | int = "last",
+    pictures: bool = False,
+    data_dir: Path | None = None,
+    threads: int | None = None,
+    listener: Listener = SILENT,
+) -> list[Report]:
+    """Score a run's models on `split` ("train", "validation" or "test"): a report for each.
+
+    Args:
+        weights: "last", "best", or the epoch of a snapshot.
+        pictures: draw those of model 0 into the run's directory.
+    """
+    run = Run(Path(path))
+    with blas.limited(threads or run.threads):
+        model = run.model(weights)
+        if weights == "last":
+            _note_diverged(run, listener)
+        dataset = load_data(run.settings, data_dir)
+        check_same_data(run, dataset)
+        splits = dataset.splits()
+        if split not in splits:
+            raise UsageError(f"--on {split}: {run.path} has the splits {', '.join(splits)}")
+        rows = splits[split]
+        data = Inputs(rows, run.loaded_scaler(), run.settings.dtype)
+        reports = evaluation.reports(model, data, dataset.classes, loss=run.settings.loss)
+    if pictures:
+        of_what = run.subject.heading(f"{split} rows").split("\n")[1]
+        evaluation.draw(reports[0], rows.x, dataset.image_shape, run.path, split=split, title=of_what)
+    return reports
+
+
+def layers_of_run(
+    path: Path, *, weights: str | int = "last", k: int = 0, rows: int = 200, data_dir: Path | None = None
+) -> list[LayerHealth]:
+    """Activations and gradients of model k's hidden layers on the first training rows."""
+    run = Run(Path(path))
+    with blas.limited(run.threads):
+        model = run.model(weights)
+        train = Inputs(load_data(run.settings, data_dir).train, run.loaded_scaler(), run.settings.dtype)
+        x, y = train.rows(slice(0, rows))
+        model.loss_and_grads(x, y, step=0)
+        return health.layers_of(model, x, k)
+
+
+def predict_run(
+    path: Path,
+    rows: Path | None = None,
+    *,
+    weights: str | int = "last",
+    k: int = 0,
+    data_dir: Path | None = None,
+    threads: int | None = None,
+) -> Array:
+    """The classes `(n,)` that model k of a run predicts for the rows of a file, or for its own test split.
+
+    Raises UsageError where there is no test split or no such model, DataError for a file that does not fit.
+    """
+    run = Run(Path(path))
+    if not 0 <= k < run.settings.seeds:
+        raise UsageError(f"--model is {k}: {run.path} has the models 0 to {run.settings.seeds - 1}")
+    if rows is not None:
+        x = submission.read_rows(rows, run.features)
+    else:
+        test = load_data(run.settings, data_dir).test
+        if test is None:
+            raise UsageError(f"{run.path} has no test split: give the rows to predict with --rows FILE")
+        x = test.x
+    with blas.limited(threads or run.threads):
+        model = run.model(weights)
+        data = Inputs(Split(x, np.zeros(len(x), np.int64)), run.loaded_scaler(), run.settings.dtype)
+        predicted: Array = evaluation.scores_of(model, data)[k].argmax(axis=1)
+    return predicted
+
+
+def _note_diverged(run: Run, listener: Listener) -> None:
+    state, _ = run.load_state()
+    for k in np.flatnonzero(state.diverged):
+        listener.note(f"model {k} diverged: these are its best weights, of epoch {state.best_epoch[k]}")

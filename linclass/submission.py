@@ -1,0 +1,157 @@
+"""Submission: the rows to predict, and the file of their predicted classes.
+
+Id,Category
+0,7
+1,2
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import struct
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from linclass import npz
+from linclass.datasets.idx import idx_bytes, parse_idx
+from linclass.datasets.npz_dataset import MAX_BYTES, flat_rows
+from linclass.datasets.pixel_csv import read_pixel_csv
+from linclass.errors import DataError
+from linclass.files import read_capped, write_durably
+from linclass.params import Array
+
+HEADER = ("Id", "Category")
+_SAMPLE_BYTES = 1 << 28
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
+_GZIP = b"\x1f\x8b"
+_IDX_IMAGES = b"\x00\x00\x08\x03"
+
+
+def write_submission(
+    path: Path,
+    predicted: Sequence[int | str] | Array,
+    *,
+    sample: Path | None = None,
+    first_id: int = 0,
+    header: tuple[str, str] = HEADER,
+) -> None:
+    """Write one line a row, "id,class", below the header, durably.
+
+    Args:
+        predicted: `(n,)` labels or class names. A name that a spreadsheet would run as a formula gets a '.
+        sample: a file in the form that is asked for: its header, ids and number of rows are compared with
+            these (the header's capitals and spaces aside: those are taken from the sample).
+        first_id: the first row's id; the others count up.
+
+    Raises DataError naming the first difference from `sample`; StorageError where `path` cannot be written.
+    """
+    if len(predicted) == 0:
+        raise DataError(f"nothing to write to {path}: no row was predicted")
+    if sample is not None:
+        header = _checked_header(sample, header, first_id, len(predicted))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([_cell(name) for name in header])
+    writer.writerows((first_id + i, _cell(value)) for i, value in enumerate(predicted))
+    write_durably(path, text.getvalue().encode())
+
+
+def _cell(value: int | str) -> str:
+    text = str(value)
+    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
+
+
+def _checked_header(sample: Path, header: tuple[str, str], first_id: int, n: int) -> tuple[str, str]:
+    """The sample's header, once all of the sample has been compared. Raises DataError."""
+    lines = _lines(sample)
+    found = [name.strip() for name in lines[0][1]] if lines else []
+    if [name.lower() for name in found] != [name.lower() for name in header]:
+        shown = repr(",".join(found)[:60]) if lines else "nothing"
+        raise DataError(f"{sample} begins with {shown}; expected the header {','.join(header)!r}")
+    for i, (number, cells) in enumerate(lines[1:]):
+        if len(cells) != 2:
+            raise DataError(
+                f"{sample}, line {number:,}: {len(cells)} value(s); expected 2, an id and a class"
+            )
+        if i < n and cells[0].strip() != str(first_id + i):
+            shown = repr(cells[0].strip()[:40])
+            raise DataError(
+                f"{sample}, line {number:,}: the id is {shown}; expected '{first_id + i}', "
+                f"as ids count up from {first_id}"
+            )
+    if len(lines) - 1 != n:
+        raise DataError(
+            f"{sample} has {len(lines) - 1:,} rows below its header; expected {n:,}, as many as were "
+            "predicted; is it the sample of another data set?"
+        )
+    return found[0], found[1]
+
+
+def _lines(path: Path) -> list[tuple[int, list[str]]]:
+    """(line number, cells) of every line that is not empty."""
+    data = read_capped(path, _SAMPLE_BYTES)
+    try:
+        reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
+        return [(reader.line_num, cells) for cells in reader if cells]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is not a CSV file: {error}") from error
+
+
+def read_rows(path: Path, features: int | None = None) -> Array:
+    """The rows `(n, d)` to predict, as they are in the file; labels, where it has some, are left out.
+
+    By the name's ending: .csv, a table of pixel0 ... pixel783; .npz, its array x, else x_test; any other
+    is an IDX file of images, plain or gzip.
+
+    Args:
+        features: what d must be, if known.
+
+    Raises DataError for whatever cannot be read, or has another width.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        x = read_pixel_csv(path).x
+    elif suffix == ".npz":
+        x = _npz_rows(path)
+    else:
+        x = _idx_rows(path)
+    if len(x) == 0:
+        raise DataError(f"{path} holds no rows to predict")
+    if features is not None and x.shape[1] != features:
+        raise DataError(f"{path} holds rows of {x.shape[1]:,} numbers; expected {features:,}, as in training")
+    return x
+
+
+def _npz_rows(path: Path) -> Array:
+    known = ("x", "y", *(f"{kind}_{split}" for kind in "xy" for split in ("train", "val", "test")))
+    arrays = npz.read(path, required=(), optional=known, max_bytes=MAX_BYTES)
+    name = next((name for name in ("x", "x_test") if name in arrays), None)
+    if name is None:
+        found = ", ".join(arrays) or "nothing"
+        raise DataError(f"{path}: expected an array x or x_test to predict for; found {found}")
+    if arrays[name].ndim < 2 or arrays[name].size == 0:
+        raise DataError(f"{path}: {name} has the shape {arrays[name].shape}; expected (n, d) with n, d >= 1")
+    return flat_rows(arrays[name], f"{path}: {name}")
+
+
+def _idx_rows(path: Path) -> Array:
+    data = read_capped(path, MAX_BYTES)
+    head = data[:16]
+    if head[:2] == _GZIP:
+        try:
+            head = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS).decompress(data, 16)
+        except zlib.error as error:
+            raise DataError(f"{path} ({len(data):,} bytes) is not a whole gzip file: {error}") from error
+    if len(head) < 16 or head[:4] != _IDX_IMAGES:
+        raise DataError(
+            f"{path} begins with the bytes {head[:4].hex(' ') or '(none)'}; expected {_IDX_IMAGES.hex(' ')}, "
+            "an IDX file of images, or a name that ends in .csv or .npz"
+        )
+    n, height, width = struct.unpack(">3I", head[4:])
+    if idx_bytes((n, height, width)) > MAX_BYTES:
+        raise DataError(f"{path} says it holds {n:,} images of {height:,} x {width:,}; that is too large")
+    return np.ascontiguousarray(parse_idx(data, (n, height, width), str(path)).reshape(n, height * width))
