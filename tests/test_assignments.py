@@ -38,7 +38,11 @@ def test_they_are_all_there() -> None:
 def test_runs_on_the_sample_with_options(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     found = assignment(name)
     assert found.name == name
-    arguments = ["--epochs", "1", "--seeds", "2", "--quiet", "--lambda", "0.5"]
+    is_torch = found.settings.model == "torch-mlp"
+    if is_torch:
+        pytest.importorskip("torch", reason="PyTorch is not installed: pip install linclass[torch]")
+    seeds = "1" if is_torch else "2"
+    arguments = ["--epochs", "1", "--seeds", seeds, "--quiet", "--lambda", "0.5", "--train-size", "600"]
     assert call(found.command(), arguments, prog_name=name) == 0
     out = capsys.readouterr().out
     assert "on the bundled sample" in out
@@ -48,7 +52,8 @@ def test_runs_on_the_sample_with_options(name: str, capsys: pytest.CaptureFixtur
         folder = Path("result_pics", name, label)
         assert (folder / "values.csv").exists()
         at_first = found.published.get(label, {}).get(1, {})
-        drawn = bool({"test_accuracy", "val_accuracy"} & set(at_first))
+        finished_one = len((folder / "values.csv").read_text().splitlines()) > 1  # it may diverge at once
+        drawn = finished_one and bool({"test_accuracy", "val_accuracy"} & set(at_first))
         assert (folder / "published.png").exists() == drawn
     assert all(set(published) <= set(found.variants) for published in [found.published])
 
