@@ -3,9 +3,9 @@
 numpy's and scipy's wheels each carry an OpenBLAS with a thread pool of its own; both are limited together.
 
 The products of a 100-row batch are so short that OpenBLAS's threads mostly wait for each other, spinning.
-On two processors, eight epochs of the linear model on 10,000 images took 2.6 s with one thread and 2.1 s
-with two while nothing else ran, but 17 to 34 s with two while one other process was busy (one thread:
-2.6 to 3.8 s). So one thread is the default, and `--threads` is for a machine of one's own.
+Four epochs of two replicas of the linear model on 10,000 images, both settings in turn on two processors: two
+threads took 0.78 to 0.98 of the time of one on an idle machine (four pairs), but 3.1 to 3.6 times as long beside
+one busy process (three pairs). So one thread is the default, and `--threads` is for a machine of one's own.
 """
 
 from __future__ import annotations
