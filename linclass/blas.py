@@ -5,7 +5,8 @@ numpy's and scipy's wheels each carry an OpenBLAS with a thread pool of its own;
 The products of a 100-row batch are so short that OpenBLAS's threads mostly wait for each other, spinning.
 Four epochs of two replicas of the linear model on 10,000 images, both settings in turn on two processors: two
 threads took 0.78 to 0.98 of the time of one on an idle machine (four pairs), but 3.1 to 3.6 times as long
-beside one busy process (three pairs). So one thread is the default, and `--threads` is for a machine of one's own.
+beside one busy process (three pairs). So one thread is the default, and `--threads` is for a machine of
+one's own.
 """
 
 from __future__ import annotations
