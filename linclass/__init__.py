@@ -17,7 +17,7 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     datasets/       Dataset, readers, fetch, split, scale, batches, the bundled sample
     optim.py        optimisers: constants and (init, update)
     losses.py       value and d(loss)/d(scores), in place
-    models/         the protocol, the linear classifier, the MLP
+    models/         the protocol, the linear classifier, the MLP, ensembles
     health.py       why a network does not learn: dead units, vanished gradients
     gradcheck/      numerical against analytic gradients, and what is wrong with them
     optimum.py      L-BFGS on the same loss_and_grads: the true minimum, and the gap to it

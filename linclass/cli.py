@@ -73,6 +73,12 @@ OPTIMUM_FIELDS = ("dataset", "split", "train_size", "val_size", "model", "scalin
 WEIGHTS_OPTION = click.option(
     "--weights", default="last", show_default=True, help="last, best, or the epoch of a snapshot"
 )
+ENSEMBLE_OPTION = click.option(
+    "--weights",
+    default="last",
+    show_default=True,
+    help="last, best, the epoch of a snapshot; an ensemble: epochs such as 4,8,12, or cycles (their ends)",
+)
 MODEL_OPTION = click.option(
     "--model", "k", default=0, show_default=True, type=click.IntRange(0), help="which of several seeds"
 )
@@ -196,7 +202,7 @@ def resume(directory: Path, epochs: int | None, quiet: bool, **places: Any) -> N
     show_default=True,
     help="the split",
 )
-@WEIGHTS_OPTION
+@ENSEMBLE_OPTION
 @click.option("--details/--no-details", default=True, help="tables and pictures of model 0")
 @click.option("--layers", is_flag=True, help="activations and gradients of the hidden layers of model 0")
 @data_dir_option
@@ -240,10 +246,8 @@ def evaluate(
 @click.option("--rows", type=PATH, help="IDX, CSV without labels or npz to predict [default: the test split]")
 @click.option("--sample", type=PATH, help="a sample submission: its header, ids and row count are checked")
 @click.option("--first-id", default=0, show_default=True, type=click.IntRange(0), help="the first row's id")
-@WEIGHTS_OPTION
-@click.option(
-    "--model", "k", default=0, show_default=True, type=click.IntRange(0), help="which of several seeds"
-)
+@ENSEMBLE_OPTION
+@MODEL_OPTION
 @data_dir_option
 @threads_option
 def predict(
@@ -292,9 +296,7 @@ def parity(steps: int, out: Path, quiet: bool, data_dir: Path | None, **given: A
     help="how weights become colours: each template's own range, one range for all, or zero as grey",
 )
 @WEIGHTS_OPTION
-@click.option(
-    "--model", "k", default=0, show_default=True, type=click.IntRange(0), help="which of several seeds"
-)
+@MODEL_OPTION
 def templates(directory: Path, scale: Any, weights: str, k: int) -> None:
     """Draw the weight templates of the run in DIRECTORY, and the animation of its snapshots."""
     from linclass.runs import Run

@@ -13,7 +13,7 @@ from linclass.datasets.inputs import Inputs
 from linclass.errors import UsageError
 from linclass.kernels import log_softmax, sigmoid
 from linclass.metrics import Reliability, confusion_matrix, reliability, wilson_interval
-from linclass.models.base import Model
+from linclass.models.base import Classifier
 from linclass.params import Array
 from linclass.training import EVALUATION_ROWS, evaluate
 
@@ -127,14 +127,14 @@ class Report:
 
 
 def report(
-    model: Model, data: Inputs, classes: Sequence[str], *, k: int = 0, loss: str = "softmax"
+    model: Classifier, data: Inputs, classes: Sequence[str], *, k: int = 0, loss: str = "softmax"
 ) -> Report:
     """What model k of the stack makes of `data`; see `reports`."""
     return reports(model, data, classes, models=[k], loss=loss)[0]
 
 
 def reports(
-    model: Model,
+    model: Classifier,
     data: Inputs,
     classes: Sequence[str],
     *,
@@ -162,7 +162,7 @@ def reports(
     ]
 
 
-def scores_of(model: Model, data: Inputs) -> Array:
+def scores_of(model: Classifier, data: Inputs) -> Array:
     """`(K, n, C)` in the model's precision, of all rows of `data` in order."""
     return np.concatenate([model.scores(x).copy() for x, _ in data.chunks(EVALUATION_ROWS)], axis=1)
 

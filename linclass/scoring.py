@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from linclass import blas, evaluation, health, submission
+from linclass import blas, evaluation, health, schedules, submission
+from linclass.datasets import batches
 from linclass.datasets.dataset import Split
 from linclass.datasets.inputs import Inputs
 from linclass.errors import UsageError
@@ -14,6 +15,8 @@ from linclass.evaluation import Report
 from linclass.experiment import check_same_data, load_data
 from linclass.health import LayerHealth
 from linclass.listener import SILENT, Listener
+from linclass.models.base import Classifier
+from linclass.models.ensemble import Ensemble
 from linclass.params import Array
 from linclass.runs import Run
 
@@ -31,12 +34,12 @@ def evaluate_run(
     """Score a run's models on `split` ("train", "validation" or "test"): a report for each.
 
     Args:
-        weights: "last", "best", or the epoch of a snapshot.
+        weights: "last", "best", the epoch of a snapshot, or several of them; see `classifier`.
         pictures: draw those of model 0 into the run's directory.
     """
     run = Run(Path(path))
     with blas.limited(threads or run.threads):
-        model = run.model(weights)
+        model = classifier(run, weights)
         if weights == "last":
             _note_diverged(run, listener)
         dataset = load_data(run.settings, data_dir)
@@ -51,6 +54,51 @@ def evaluate_run(
         of_what = run.subject.heading(f"{split} rows").split("\n")[1]
         evaluation.draw(reports[0], rows.x, dataset.image_shape, run.path, split=split, title=of_what)
     return reports
+
+
+def classifier(run: Run, weights: str | int = "last") -> Classifier:
+    """What a run's weights decide: one snapshot alone, or several together.
+
+    Args:
+        weights: those of `Run.model`; or epochs such as "4,8,12", an ensemble of these snapshots; or
+            "cycles", the snapshots at the ends of the schedule's cycles.
+
+    Raises UsageError where a snapshot is missing, and for a loss whose scores are no log-probabilities.
+    """
+    if weights != "cycles" and "," not in str(weights):
+        return run.model(weights)
+    if run.settings.loss != "softmax":
+        raise UsageError(
+            f"--weights {weights}: an ensemble is the mean of softmax probabilities, and {run.path} was "
+            f"trained with --loss {run.settings.loss}; expected the weights of one epoch"
+        )
+    epochs = _cycle_epochs(run) if weights == "cycles" else str(weights).split(",")
+    return Ensemble([run.model(epoch) for epoch in epochs])
+
+
+def _cycle_epochs(run: Run) -> list[str]:
+    """The epochs at whose end a cycle of the schedule is complete; there is a snapshot of each."""
+    settings = run.settings
+    n = batches.count(run.manifest["data"]["rows"]["train"], settings.batch_size, settings.drop_last)
+    steps = schedules.cycle_ends(settings.schedule, total_steps=n * run.load_state()[0].epoch)
+    if not steps:
+        raise UsageError(
+            f"--weights cycles: {run.path} has no complete cycle: its schedule is {settings.schedule}; "
+            "expected one such as triangular:1e-5:500 and a longer run"
+        )
+    if any(step % n for step in steps):
+        raise UsageError(
+            f"--weights cycles: a cycle of {settings.schedule} does not end with an epoch of {n} steps: "
+            "expected cycles of whole epochs, or the snapshots by number, such as --weights 4,8,12"
+        )
+    epochs = [step // n for step in steps]
+    missing = [epoch for epoch in epochs if epoch not in run.snapshots]
+    if missing:
+        raise UsageError(
+            f"--weights cycles: {run.path} has no snapshot of epoch {missing[0]}, where a cycle ends: "
+            f"train with --snapshot-every {epochs[0]}"
+        )
+    return [str(epoch) for epoch in epochs]
 
 
 def layers_of_run(
@@ -90,7 +138,7 @@ def predict_run(
             raise UsageError(f"{run.path} has no test split: give the rows to predict with --rows FILE")
         x = test.x
     with blas.limited(threads or run.threads):
-        model = run.model(weights)
+        model = classifier(run, weights)
         data = Inputs(Split(x, np.zeros(len(x), np.int64)), run.loaded_scaler(), run.settings.dtype)
         predicted: Array = evaluation.scores_of(model, data)[k].argmax(axis=1)
     return predicted

@@ -22,7 +22,7 @@ from linclass.datasets import batches
 from linclass.datasets.inputs import Inputs
 from linclass.errors import DivergedError
 from linclass.history import History
-from linclass.models.base import Model
+from linclass.models.base import Classifier, Model
 from linclass.optim import Optimizer, Slots
 from linclass.params import Array, Params
 from linclass.schedules import Schedule
@@ -38,7 +38,7 @@ class Evaluation(NamedTuple):
     accuracy: Array
 
 
-def evaluate(model: Model, data: Inputs) -> Evaluation:
+def evaluate(model: Classifier, data: Inputs) -> Evaluation:
     """Loss and accuracy over all rows of `data`, in evaluation mode."""
     loss, correct = np.zeros(model.K), np.zeros(model.K, np.int64)
     for x, y in data.chunks(EVALUATION_ROWS):

@@ -10,6 +10,7 @@ Modules, each importing only from those above it:
     linear.py    one layer: scores = x W^T + b
     mlp.py       the multi-layer perceptron
     torch_net.py the same perceptron in PyTorch; the only file that imports torch
+    ensemble.py  several classifiers that decide together
     build.py     from settings to a model
     summary.py   layers, shapes, parameter counts
 """

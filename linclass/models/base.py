@@ -23,7 +23,26 @@ class LayerRow(NamedTuple):
     tensors: tuple[str, ...] = ()
 
 
-class Model(Protocol):
+class Classifier(Protocol):
+    """K models side by side as evaluation sees them."""
+
+    @property
+    def K(self) -> int: ...
+
+    def scores(self, x: Array) -> Array:
+        """`(K, n, C)`, evaluation mode; valid until the next call."""
+        ...
+
+    def loss_sums(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """`(K,)` summed loss and `(K,)` correct predictions, evaluation mode: parts of a split add up."""
+        ...
+
+    def penalty(self) -> Array:
+        """`(K,)` float64: lambda * sum(W^2) over all weight matrices; biases are not penalised."""
+        ...
+
+
+class Model(Classifier, Protocol):
     """K models side by side, functions of `params`.
 
     x is `(n, d)` in the dtype of `params`; y `(n,)` integers in [0, C), or `(n, C)` float for regression.
@@ -36,23 +55,8 @@ class Model(Protocol):
     """Running statistics: saved, never differentiated, decayed or counted as parameters."""
     batch: Batch
 
-    @property
-    def K(self) -> int: ...
-
-    def scores(self, x: Array) -> Array:
-        """`(K, n, C)`, evaluation mode; valid until the next call."""
-        ...
-
     def loss(self, x: Array, y: Array) -> Array:
         """`(K,)` float64 mean loss, evaluation mode, without the penalty."""
-        ...
-
-    def loss_sums(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """`(K,)` summed loss and `(K,)` correct predictions, evaluation mode: parts of a split add up."""
-        ...
-
-    def penalty(self) -> Array:
-        """`(K,)` float64: lambda * sum(W^2) over all weight matrices; biases are not penalised."""
         ...
 
     def loss_and_grads(self, x: Array, y: Array, *, step: int) -> Array:
