@@ -6,6 +6,16 @@ A message finishes the user's sentence: the value, what was expected, the next m
 from __future__ import annotations
 
 
+def quoted(text: str, most: int = 40) -> str:
+    """Text from a file, fit for a message: no line breaks, no control characters, `most` characters of it."""
+    return ascii(text if len(text) <= most else f"{text[: most - 3]}...")
+
+
+def one_line(error: BaseException, most: int = 160) -> str:
+    """What another library says of a file, fit for a message."""
+    return ascii(" ".join(str(error)[: 4 * most].split())[:most])[1:-1]
+
+
 class LinclassError(Exception):
     """Base of all errors that are the user's to read; anything else is a bug (exit code 1)."""
 

@@ -6,14 +6,13 @@ With K > 1 models a leading column `model` tells them apart (long format).
 
 from __future__ import annotations
 
-import csv
-import io
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from linclass.errors import DataError
+from linclass.errors import DataError, one_line, quoted
 from linclass.params import Array
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ COLUMNS = (
     "seconds",
 )
 _INTEGERS = frozenset({"model", "epoch"})
+_NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?|inf|nan)")  # as repr writes it
 
 Row = Mapping[str, Any]
 
@@ -105,24 +105,42 @@ class History:
     @classmethod
     def from_csv(cls, text: str, K: int = 1, *, label: str = "values.csv") -> History:
         """Read the text of `to_csv` back. Raises DataError naming the line that does not fit."""
-        reader = csv.reader(io.StringIO(text))
-        header = tuple(next(reader, ()))
+        lines = text.splitlines()
+        header = tuple(lines[0].split(",")) if lines else ()
         history = cls(K, test="test_accuracy" in header)
         if header != history.columns:
             raise DataError(f"{label}: its header is not that of a run of {K} model(s)")
-        for number, cells in enumerate(reader, start=2):
+        for number, line in enumerate(lines[1:], start=2):
+            cells = line.split(",")
             try:
-                pairs = zip(history.columns, cells, strict=True)
-                history.append({name: (int if name in _INTEGERS else float)(cell) for name, cell in pairs})
+                row = {name: _number(name, cell) for name, cell in zip(history.columns, cells, strict=True)}
+                history._check_place(row)
+                history.append(row)
             except ValueError as error:
-                raise DataError(f"{label}: line {number} is not a row of numbers ({error})") from error
+                raise DataError(
+                    f"{label}: line {number} is not a row of numbers ({one_line(error)})"
+                ) from error
         return history
+
+    def _check_place(self, row: Row) -> None:
+        """The epochs of a model count up from 1: another number would be as many rows of `matrix`."""
+        k = row.get("model", 0)
+        if not 0 <= k < self.K:
+            raise ValueError(f"model {k}; expected 0 to {self.K - 1}")
+        if row["epoch"] != len(self._models[k]) + 1:
+            raise ValueError(f"epoch {row['epoch']}; expected {len(self._models[k]) + 1}")
 
     def to_pandas(self) -> pd.DataFrame:
         """A pandas DataFrame with the same columns."""
         import pandas as pd
 
         return pd.DataFrame(self.rows, columns=list(self.columns))
+
+
+def _number(name: str, cell: str) -> int | float:
+    if not _NUMBER.fullmatch(cell):
+        raise ValueError(f"{name} is {quoted(cell)}")
+    return int(cell) if name in _INTEGERS else float(cell)
 
 
 def _text(value: Any) -> str:

@@ -9,20 +9,30 @@ from __future__ import annotations
 
 import io
 import math
+import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from linclass.errors import DataError
+from linclass.errors import DataError, one_line, quoted
 from linclass.files import read_capped
 
 _KINDS = "buif"  # bool, unsigned, signed, float
+_SMALL = 64 << 20  # bytes that any file may unfold to
+_MAX_RATIO = 200  # beyond: how many times its size; images compress 5 times, deflate can 1032 times
+_ENTRY = b"PK\x01\x02"  # begins each entry of a zip file's directory
+_MAX_HEADER = 4096
+_HEADER_ENTRY = re.compile(
+    r"\s*'(?:descr'\s*:\s*'(?P<descr>[^'\\]{1,40})'|fortran_order'\s*:\s*(?P<fortran_order>True|False)"
+    r"|shape'\s*:\s*\((?P<shape>[0-9L, ]{0,400})\))\s*(?:,|(?=\}))"
+)
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -53,47 +63,99 @@ def unpack(
 ) -> dict[str, NDArray[Any]]:
     """`read` for bytes in memory; `label` names them in messages."""
     try:
+        _check_directory(data, len(required) + len(optional), label)
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = _checked_members(archive, label, required, optional, max_bytes)
+            members = _checked_members(archive, label, required, optional)
+            _check_total(sum(info.file_size for info in members.values()), len(data), max_bytes, label)
             return {name: _read_member(archive, info, label) for name, info in members.items()}
     except DataError:
         raise
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{label} is not a readable .npz file: {error}") from error
-    except (ValueError, TypeError, SyntaxError, KeyError, OSError, IndexError, MemoryError) as error:
-        raise DataError(f"{label} is damaged: {error}") from error
+        raise DataError(f"{label} is not a readable .npz file: {one_line(error)}") from error
+    except (ValueError, TypeError, KeyError, OSError, IndexError, MemoryError, struct.error) as error:
+        raise DataError(f"{label} is damaged: {one_line(error)}") from error
+
+
+def check_unfolded(size: int, stored: int, label: str) -> None:
+    """Raise DataError where `stored` bytes claim to unfold to a `size` that no data have, only bombs."""
+    if size > max(_SMALL, _MAX_RATIO * stored):
+        raise DataError(
+            f"{label}: its {stored:,} bytes unfold to {size:,}, more than {_MAX_RATIO} times as many; "
+            "if that is right, store it uncompressed"
+        )
+
+
+def _check_directory(data: bytes, expected: int, label: str) -> None:
+    # counted before it is read: each entry of 46 bytes becomes an object of a kilobyte
+    found, most = data.count(_ENTRY), expected + 16  # array data may hold those four bytes by chance
+    if found > most:
+        raise DataError(f"{label} holds about {found:,} members; expected {expected:,} arrays at most")
+
+
+def _check_total(total: int, stored: int, max_bytes: int, label: str) -> None:
+    if total > max_bytes:
+        raise DataError(f"{label}: its arrays take {total:,} bytes, more than the {max_bytes:,} expected")
+    check_unfolded(total, stored, label)
 
 
 def _checked_members(
-    archive: zipfile.ZipFile, label: str, required: Collection[str], optional: Collection[str], max_bytes: int
+    archive: zipfile.ZipFile, label: str, required: Collection[str], optional: Collection[str]
 ) -> dict[str, zipfile.ZipInfo]:
     infos = archive.infolist()
     names = [info.filename.removesuffix(".npy") for info in infos]
     missing = sorted(set(required) - set(names))
     unknown = sorted(set(names) - set(required) - set(optional))
     if missing or unknown or len(set(names)) != len(names):
-        found = ", ".join(names[:12]) or "nothing"
+        found = quoted(", ".join(names[:12]), 200)[1:-1] or "nothing"
         raise DataError(f"{label}: expected the arrays {', '.join(sorted(required))}; found {found}")
     if any(info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for info in infos):
         raise DataError(f"{label}: its arrays are compressed in an unknown way; write it with numpy.savez")
-    total = sum(info.file_size for info in infos)
-    if total > max_bytes:
-        raise DataError(f"{label}: its arrays take {total:,} bytes, more than the {max_bytes:,} expected")
     return dict(zip(names, infos, strict=True))
 
 
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, label: str) -> NDArray[Any]:
+    label = f"{label}: {info.filename}"
     with archive.open(info) as file:
-        version = npy.read_magic(file)
-        if version not in ((1, 0), (2, 0)):
-            raise DataError(f"{label}: {info.filename} has the unknown format version {version}")
-        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran_order, dtype = read_header(file)
-        if dtype.kind not in _KINDS or dtype.hasobject:
-            raise DataError(f"{label}: {info.filename} holds {dtype}; expected numbers")
+        shape, fortran_order, dtype = _read_header(file, label)
         size = math.prod(shape) * dtype.itemsize
-        body = file.read(size + 1) if 0 <= size <= info.file_size else b""
-        if len(body) != size or any(n < 0 for n in shape):
-            raise DataError(f"{label}: {info.filename} holds {len(body):,} bytes; its header says {size:,}")
+        body = file.read(size + 1) if size <= info.file_size else b""
+        if len(body) != size:
+            raise DataError(f"{label} holds {len(body):,} bytes; its header says {size:,}")
     order = "F" if fortran_order else "C"
     return np.frombuffer(body, dtype).reshape(shape, order=order).copy()  # type: ignore[call-overload,no-any-return]
+
+
+def _read_header(file: IO[bytes], label: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """(shape, whether in Fortran order, dtype) that the header of a `.npy` file gives.
+
+    The header is the text of a Python dictionary. It is matched here: numpy evaluates it as a literal,
+    and warns of what it meets.
+    """
+    version = npy.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise DataError(f"{label} has the unknown format version {version}")
+    size_format = "<H" if version == (1, 0) else "<I"
+    (size,) = struct.unpack(size_format, file.read(struct.calcsize(size_format)))
+    if size > _MAX_HEADER:
+        raise DataError(f"{label} has a header of {size:,} bytes; expected {_MAX_HEADER:,} at most")
+    text = file.read(size).decode("latin-1")
+    entries = _header_entries(text)
+    if entries is None:
+        raise DataError(f"{label} is damaged, or holds records; expected numbers, not {quoted(text.strip())}")
+    shape = tuple(int(n) for n in entries["shape"].replace("L", "").split(",") if n.strip())
+    dtype = np.dtype(entries["descr"])
+    if dtype.kind not in _KINDS or dtype.hasobject:
+        raise DataError(f"{label} holds {quoted(str(dtype))[1:-1]}; expected numbers")
+    return shape, entries["fortran_order"] == "True", dtype
+
+
+def _header_entries(text: str) -> dict[str, str] | None:
+    """descr, fortran_order and shape, in any order; None where the header is not made of these three."""
+    text = text.strip()
+    entries: dict[str, str] = {}
+    position = 1
+    while match := _HEADER_ENTRY.match(text, position):
+        entries.update({key: value for key, value in match.groupdict().items() if value is not None})
+        position = match.end()
+    is_whole = text[:1] == "{" and text[position:].strip() == "}" and len(entries) == 3
+    return entries if is_whole else None

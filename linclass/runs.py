@@ -22,7 +22,7 @@ import numpy as np
 from linclass import checkpoint, files, gallery
 from linclass.checkpoint import Mark
 from linclass.datasets.scale import Scaler
-from linclass.errors import DataError, RunTakenError, UsageError
+from linclass.errors import DataError, RunTakenError, UsageError, one_line, quoted
 from linclass.history import History, Row
 from linclass.models.base import Model
 from linclass.models.build import build_model, build_optimizer
@@ -68,11 +68,11 @@ class Run:
                 self.settings,
             )
             self.features = int(data["features"])
-        except (KeyError, TypeError, ValueError, UsageError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError, UsageError) as error:
             writer = self.manifest.get("linclass") if isinstance(self.manifest, dict) else None
-            by = f" (written by linclass {writer})" if writer else ""
+            by = f" (written by linclass {quoted(str(writer))})" if writer else ""
             raise DataError(
-                f"{manifest_path}{by} is not a manifest that can be read here: {error}"
+                f"{manifest_path}{by} is not a manifest that can be read here: {one_line(error)}"
             ) from error
         self.mark = Mark(0, 0)
         self.scaler: Scaler | None = None

@@ -11,7 +11,7 @@ import csv
 import io
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +20,13 @@ from linclass import npz
 from linclass.datasets.idx import idx_bytes, parse_idx
 from linclass.datasets.npz_dataset import MAX_BYTES, flat_rows
 from linclass.datasets.pixel_csv import read_pixel_csv
-from linclass.errors import DataError
+from linclass.errors import DataError, one_line, quoted
 from linclass.files import read_capped, write_durably
+from linclass.npz import check_unfolded
 from linclass.params import Array
 
 HEADER = ("Id", "Category")
-_SAMPLE_BYTES = 1 << 28
+_SAMPLE_BYTES, _LINE_BYTES = 1 << 20, 256  # a sample: this and, for each row, that
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
 _GZIP = b"\x1f\x8b"
 _IDX_IMAGES = b"\x00\x00\x08\x03"
@@ -67,38 +68,40 @@ def _cell(value: int | str) -> str:
 
 def _checked_header(sample: Path, header: tuple[str, str], first_id: int, n: int) -> tuple[str, str]:
     """The sample's header, once all of the sample has been compared. Raises DataError."""
-    lines = _lines(sample)
-    found = [name.strip() for name in lines[0][1]] if lines else []
+    lines = _lines(sample, _SAMPLE_BYTES + _LINE_BYTES * n)
+    found = [name.strip() for name in next(lines, (0, []))[1]]
     if [name.lower() for name in found] != [name.lower() for name in header]:
-        shown = repr(",".join(found)[:60]) if lines else "nothing"
+        shown = quoted(",".join(found), 60) if found else "nothing"
         raise DataError(f"{sample} begins with {shown}; expected the header {','.join(header)!r}")
-    for i, (number, cells) in enumerate(lines[1:]):
+    rows = 0
+    for i, (number, cells) in enumerate(lines):
         if len(cells) != 2:
             raise DataError(
                 f"{sample}, line {number:,}: {len(cells)} value(s); expected 2, an id and a class"
             )
         if i < n and cells[0].strip() != str(first_id + i):
-            shown = repr(cells[0].strip()[:40])
+            shown = quoted(cells[0].strip())
             raise DataError(
                 f"{sample}, line {number:,}: the id is {shown}; expected '{first_id + i}', "
                 f"as ids count up from {first_id}"
             )
-    if len(lines) - 1 != n:
+        rows = i + 1
+    if rows != n:
         raise DataError(
-            f"{sample} has {len(lines) - 1:,} rows below its header; expected {n:,}, as many as were "
+            f"{sample} has {rows:,} rows below its header; expected {n:,}, as many as were "
             "predicted; is it the sample of another data set?"
         )
     return found[0], found[1]
 
 
-def _lines(path: Path) -> list[tuple[int, list[str]]]:
-    """(line number, cells) of every line that is not empty."""
-    data = read_capped(path, _SAMPLE_BYTES)
+def _lines(path: Path, limit: int) -> Iterator[tuple[int, list[str]]]:
+    """(line number, cells) of every line that is not empty; at most `limit` bytes of file."""
+    data = read_capped(path, limit)
     try:
         reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
-        return [(reader.line_num, cells) for cells in reader if cells]
+        yield from ((reader.line_num, cells) for cells in reader if cells)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a CSV file: {error}") from error
+        raise DataError(f"{path} is not a CSV file: {one_line(error)}") from error
 
 
 def read_rows(path: Path, features: int | None = None) -> Array:
@@ -154,4 +157,5 @@ def _idx_rows(path: Path) -> Array:
     n, height, width = struct.unpack(">3I", head[4:])
     if idx_bytes((n, height, width)) > MAX_BYTES:
         raise DataError(f"{path} says it holds {n:,} images of {height:,} x {width:,}; that is too large")
+    check_unfolded(idx_bytes((n, height, width)), len(data), str(path))
     return np.ascontiguousarray(parse_idx(data, (n, height, width), str(path)).reshape(n, height * width))

@@ -439,7 +439,7 @@ PACKAGES = {
     ),
     "huge picture": (
         {"package/data_batch_1.png": png(1024, 9000)},
-        "(1024, 9000) RGB; expected (1024, 12) RGB",
+        "(1024, 9000); expected (1024, 12) RGB",
     ),
     "palette": ({"package/data_batch_1.png": png(1024, ROWS, "P")}, "P; expected"),
     "no picture": ({"package/data_batch_1.png": b"GIF89a"}, "not a readable PNG"),

@@ -170,7 +170,7 @@ def test_text_cannot_be_multiplied():
 
 
 def test_size_and_instructions_are_capped(monkeypatch):
-    with pytest.raises(DataError, match="more than 400,000 instructions"):
+    with pytest.raises(DataError, match="more than 125,000 instructions"):
         read_batch(b"\x80\x02" + b"N" * 500_000, "batch")
     monkeypatch.setattr(safe_pickle, "MAX_BYTES", 100)
     with pytest.raises(DataError, match="at most 100"):

