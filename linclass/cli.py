@@ -66,6 +66,7 @@ PARITY_FIELDS = (
     "dtype",
     "seed",
 )
+SHOW_FIELDS = ("dataset", "split", "augment", "seed")
 OPTIMUM = Experiment(l2=1.0)
 OPTIMUM_FIELDS = ("dataset", "split", "train_size", "val_size", "model", "scaling", "l2")
 
@@ -143,6 +144,24 @@ def data_verify(name: str, data_dir: Path | None) -> None:
 
     verify(name, data_dir, report=say)
     say(f"{name} is what was published")
+
+
+@data.command("show")
+@experiment_options(TRAIN, only=SHOW_FIELDS)
+@click.option("--out", type=PATH, default="samples.png", show_default=True, help="the picture")
+@data_dir_option
+@quiet_option
+def data_show(out: Path, quiet: bool, data_dir: Path | None, **given: Any) -> None:
+    """Draw training images of every class, and with --augment what training makes of them."""
+    settings = chosen(TRAIN, given).resolved()
+    from linclass import experiment, gallery
+    from linclass.datasets import augment
+
+    dataset = experiment.load_data(settings, data_dir)
+    experiment.note_sample(settings, dataset, Console(quiet=quiet))
+    augmentation = augment.parse(settings.augment, dataset)
+    gallery.draw_samples(out, dataset, augmentation, settings.augment, settings.seed)
+    say(str(out))
 
 
 @cli.command()

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from linclass import __version__, blas, callbacks, schedules
-from linclass.datasets import batches
+from linclass.datasets import augment, batches
 from linclass.datasets.dataset import Dataset, Split
 from linclass.datasets.inputs import Inputs
 from linclass.datasets.known import KNOWN
@@ -113,6 +113,7 @@ def build(
         drop_last=settings.drop_last,
         state=state,
         test=settings.test,
+        augmentation=augment.parse(settings.augment, dataset),
     )
     test = inputs(dataset.test) if settings.test and dataset.test is not None else None
     return Job(

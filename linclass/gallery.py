@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from linclass.errors import UsageError
 from linclass.history import History
 from linclass.metrics import total_variation
 from linclass.params import Array
 from linclass.settings import Experiment
 
 if TYPE_CHECKING:
+    from linclass.datasets.augment import Augmentation
+    from linclass.datasets.dataset import Dataset
     from linclass.plots.images import Scale
 
 UNITS_SHOWN = 20
@@ -123,3 +126,33 @@ def draw_animation(
         image_shape=subject.image_shape,
         scale=scale,
     )
+
+
+SAMPLE_COLUMNS = 8
+
+
+def draw_samples(
+    path: Path, dataset: Dataset, augmentation: Augmentation | None, text: str, seed: int
+) -> None:
+    """The first training images of every class; with an augmentation the first one and its changes.
+
+    text: the augmentation in words. seed: of the changes, as in training. Raises UsageError without images.
+    """
+    from linclass import plots
+
+    if dataset.image_shape is None or dataset.train.x.dtype != np.uint8:
+        raise UsageError(f"--dataset is {dataset.name}: its rows are not images, so there is nothing to show")
+    train = dataset.train
+    first = [np.flatnonzero(train.y == c)[:SAMPLE_COLUMNS] for c in range(len(dataset.classes))]
+    first = [np.resize(rows, SAMPLE_COLUMNS) for rows in first if len(rows)]
+    present = [name for c, name in enumerate(dataset.classes) if (train.y == c).any()]
+    images, columns = train.x[np.stack(first)], [f"image {j}" for j in range(1, SAMPLE_COLUMNS + 1)]
+    if augmentation is not None:
+        originals = images[:, 0]
+        epochs = range(1, SAMPLE_COLUMNS)
+        changed = [augmentation(originals, seed=seed, epoch=epoch, batch=1) for epoch in epochs]
+        images = np.stack([originals, *changed], axis=1)
+        columns = ["original", *(f"epoch {epoch}" for epoch in epochs)]
+    title = f"{dataset.title}: training images" + (f"\n{text.replace(',', ', ')}" if text else "")
+    figure = plots.samples(images, present, columns, image_shape=dataset.image_shape, title=title)
+    plots.save(figure, path)

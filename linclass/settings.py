@@ -125,6 +125,11 @@ class Experiment:
         choices=("samples", "batches", "none"),
     )
     drop_last: bool = option(False, "leave out the short last batch of an epoch")
+    augment: str = option(
+        "",
+        "training images changed at random, anew each epoch: mirror, shift:3, rotation:10, crop:6, "
+        "brightness:0.2, contrast:0.2, saturation:0.2, noise:0.05, with commas between",
+    )
     dtype: str = option(
         "float32", "precision of the parameters and of the arithmetic", choices=("float32", "float64")
     )

@@ -11,14 +11,16 @@ seeds each is an independent replica with an order of its own, and only reading 
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from linclass.datasets import batches
+from linclass.datasets.augment import Augmentation
 from linclass.datasets.inputs import Inputs
 from linclass.errors import DivergedError
 from linclass.history import History
@@ -153,6 +155,7 @@ class Trainer:
         callbacks: called in their order. shuffle, drop_last: see `datasets.batches`.
         state: to continue from (its `params` must be the model's); a new one if None.
         test: whether the history has a column for the test accuracy.
+        augmentation: changes the batches that are trained on, never the rows that are evaluated.
     """
 
     def __init__(
@@ -168,9 +171,11 @@ class Trainer:
         drop_last: bool = False,
         state: TrainState | None = None,
         test: bool = False,
+        augmentation: Augmentation | None = None,
     ) -> None:
         self.model, self.optimizer, self.schedule = model, optimizer, schedule
         self.batch_size, self.shuffle, self.drop_last = batch_size, shuffle, drop_last
+        self.augmentation = augmentation
         self.callbacks = list(callbacks)
         self.state = TrainState.initial(model, optimizer, test=test) if state is None else state
         self.tracks = self._make_tracks(seed)
@@ -218,7 +223,7 @@ class Trainer:
             lr = np.broadcast_to(self.schedule(state.step), (self.model.K,))
             for track, selection in zip(self.tracks, selections, strict=True):
                 if state.active[track.models].any():
-                    x, y = train.rows(selection)
+                    x, y = train.rows(selection, self._augment(track.seed, epoch, batch))
                     self._train_batch(track, x, y, lr[track.models], f"epoch {epoch}, batch {batch}")
             state.running_rows += len(y)
             state.step += 1
@@ -226,6 +231,11 @@ class Trainer:
             if self.stop_requested or not state.active.any():
                 return False
         return True
+
+    def _augment(self, seed: int, epoch: int, batch: int) -> Callable[[Array], Array] | None:
+        if self.augmentation is None:
+            return None
+        return functools.partial(self.augmentation, seed=seed, epoch=epoch, batch=batch)
 
     def _orders(self, n: int, epoch: int, first: int) -> Iterator[tuple[slice | Array, ...]]:
         """For each batch of the epoch from number `first`: the rows each track takes."""

@@ -4,6 +4,8 @@ Modules, each importing only from those above it:
 
     dataset.py            Split and Dataset: the arrays of an experiment, and how to describe them
     scale.py              Scaler: raw pixels -> model input, fitted on the training split only
+    image_ops.py          changes of images that keep their class, a batch at once
+    augment.py            those changes at random: a pure function of (seed, epoch, batch)
     inputs.py             Inputs: a split as the model sees it, a batch at a time
     batches.py            the order of an epoch: a pure function of (seed, epoch)
     labels.py             labels: integers in [0, C)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,13 @@ class Inputs:
     def __len__(self) -> int:
         return len(self.split)
 
-    def rows(self, selection: slice | Array) -> tuple[Array, Array]:
-        """x `(n, d)` and y `(n,)` of the selected rows; x is valid until the next call."""
+    def rows(
+        self, selection: slice | Array, change: Callable[[Array], Array] | None = None
+    ) -> tuple[Array, Array]:
+        """x `(n, d)` and y `(n,)` of the selected rows; x is valid until the next call.
+
+        change: what is done to the rows before they are scaled, in other memory (augmentation).
+        """
         x, y = self.split.x, self.split.y[selection]
         n = len(y)
         if isinstance(selection, slice):
@@ -38,6 +43,8 @@ class Inputs:
             self._raw = _at_least(self._raw, n)
             # mode="clip": the default mode gathers into a hidden copy of `out` first
             x = np.take(x, selection, axis=0, out=self._raw[:n], mode="clip")
+        if change is not None:
+            x = change(x)
         if self.scaler is None and x.dtype == self.dtype:
             return x, y
         self._scaled = _at_least(self._scaled, n)

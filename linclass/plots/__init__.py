@@ -17,6 +17,7 @@ Modules, each importing only from those above it:
     matrix.py      confusion: which class is taken for which
     calibration.py reliability_diagram: how often predictions of a stated probability are right
     examples.py    mistakes: wrongly classified images
+    samples.py     samples: images of a data set, and what augmentation makes of them
     histogram.py   probability_histogram: of the true class, where the prediction is right and wrong
 """
 
@@ -32,6 +33,7 @@ from linclass.plots.matrix import confusion
 from linclass.plots.movie import animation
 from linclass.plots.parting import parting
 from linclass.plots.rates import learning_rate_range
+from linclass.plots.samples import samples
 from linclass.plots.style import save
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "parting",
     "probability_histogram",
     "reliability_diagram",
+    "samples",
     "save",
     "templates",
 ]
