@@ -82,16 +82,12 @@ class Assignment:
     def run_variant(self, label: str, settings: Experiment, out: Path | None, **run_options: Any) -> Result:
         """Run one variant, or take up the run of it that is there."""
         from linclass import experiment
-        from linclass.runs import RESULTS
 
-        name = f"{self.name}/{label}" if label else self.name
-        if label and not run_options["overwrite"]:
-            directory = out or RESULTS / name
-            if experiment.is_run_of(directory, settings):
-                options = {key: run_options[key] for key in ("data_dir", "threads", "listener")}
-                return experiment.resume(directory, **options)
         origin = f"assignment {self.name} {label}".strip()
-        return experiment.run(settings, name=name, out=out, origin=origin, **run_options)
+        if not label:
+            return experiment.run(settings, name=self.name, out=out, origin=origin, **run_options)
+        name = f"{self.name}/{label}"
+        return experiment.run_or_take_up(settings, name=name, out=out, origin=origin, **run_options)
 
     def compare(self, results: Mapping[str, Result]) -> None:
         """Print published beside measured."""

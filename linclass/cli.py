@@ -338,6 +338,23 @@ def summary(data_dir: Path | None, **given: Any) -> None:
     say(text(build_model(settings, dataset.features, len(dataset.classes))))
 
 
+@cli.command()
+@experiment_options(TRAIN)
+@click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="parts of the rows")
+@run_options
+def crossval(folds: int, quiet: bool, **given: Any) -> None:
+    """Cross-validate: a fresh model for each fold, trained on the others; one run directory each."""
+    settings = chosen(TRAIN, given)
+    from linclass import crossval
+
+    options = {key: given[key] for key in ("out", "overwrite", "data_dir", "threads")}
+    origin = shlex.join(["linclass", *sys.argv[1:]])
+    found = crossval.cross_validate(settings, folds, listener=Console(quiet=quiet), origin=origin, **options)
+    print_table(crossval.table(found))
+    mean = crossval.mean_accuracy(found).text(percent=True)
+    say(f"validation accuracy {mean}, mean and 95 % interval over {folds} folds (training rows overlap)")
+
+
 @cli.command("lr-range")
 @experiment_options(TRAIN)
 @click.option("--low", default=1e-6, show_default=True, help="the first learning rate")

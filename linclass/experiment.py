@@ -32,7 +32,7 @@ from linclass.metrics import Interval, mean_interval
 from linclass.models.base import Model
 from linclass.models.build import build_model, build_optimizer, replica_seeds
 from linclass.params import Array
-from linclass.runs import FORMAT, Run, claim, reopen
+from linclass.runs import FORMAT, RESULTS, Run, claim, reopen
 from linclass.settings import Experiment
 from linclass.training import Callback, Trainer, TrainState
 
@@ -79,6 +79,8 @@ def load_data(settings: Experiment, data_dir: Path | None = None) -> Dataset:
         split=settings.split,
         train_size=settings.train_size,
         val_size=settings.val_size,
+        folds=settings.folds,
+        seed=settings.seed,
         data_dir=data_dir,
     )
 
@@ -192,6 +194,37 @@ def resume(
         directory.write_manifest()
         directory.continue_from(state)
         return _train(build(settings, dataset, model=model, state=state), directory, listener)
+
+
+def run_or_take_up(
+    settings: Experiment,
+    *,
+    name: str,
+    out: Path | None = None,
+    overwrite: bool = False,
+    data_dir: Path | None = None,
+    threads: int | None = None,
+    listener: Listener = SILENT,
+    origin: str = "python",
+) -> Result:
+    """One of several runs: `run`, unless the run of exactly these settings is there already.
+
+    A finished one is not run again and an interrupted one is continued, so the command that makes several
+    runs can simply be given again.
+    """
+    directory = out or RESULTS / name
+    if not overwrite and is_run_of(directory, settings):
+        return resume(directory, data_dir=data_dir, threads=threads, listener=listener)
+    return run(
+        settings,
+        name=name,
+        out=out,
+        overwrite=overwrite,
+        data_dir=data_dir,
+        threads=threads,
+        listener=listener,
+        origin=origin,
+    )
 
 
 def is_run_of(path: Path, settings: Experiment) -> bool:

@@ -68,6 +68,11 @@ class Experiment:
         "validation rows of --split all (0: the data set's own, CIFAR-10 1000, MNIST 10,000)",
         minimum=0,
     )
+    fold: str = option(
+        "",
+        "cross-validation, such as 2/5: of five parts of the training and validation rows together "
+        "(of the first --train-size of them), validate on the second and train on the others",
+    )
     model: str = option(
         "linear",
         "linear: one layer; mlp: a multi-layer perceptron; torch-mlp: the same in PyTorch",
@@ -155,6 +160,10 @@ class Experiment:
         """What one field alone cannot know."""
         if not re.fullmatch(r"(\d+(,\d+)*)?", self.hidden) or 0 in self.hidden_sizes:
             raise UsageError(f"--hidden is {self.hidden!r}: expected widths such as 256,128,64")
+        if self.fold and (
+            not re.fullmatch(r"\d+/\d+", self.fold) or not 1 <= self.folds[0] <= self.folds[1] > 1
+        ):
+            raise UsageError(f"--fold is {self.fold!r}: expected which of how many, such as 2/5")
         for name in ("dropout", "label_smoothing", "momentum"):
             if getattr(self, name) >= 1:
                 option_name = "--" + name.replace("_", "-")
@@ -190,6 +199,12 @@ class Experiment:
     def hidden_sizes(self) -> tuple[int, ...]:
         """The widths in `hidden`."""
         return tuple(int(width) for width in self.hidden.split(",")) if self.hidden else ()
+
+    @property
+    def folds(self) -> tuple[int, int]:
+        """(which, of how many) in `fold`; (0, 0) without one."""
+        which, count = (int(number) for number in (self.fold or "0/0").split("/"))
+        return which, count
 
     def replace(self, **changes: Any) -> Experiment:
         """A copy with some fields changed; an unknown field is a UsageError."""

@@ -3,13 +3,19 @@
     batch-1   train data_batch_1, validate data_batch_2, test test_batch: the course's, for CIFAR-10 only
     all       train on all training rows but the last --val-size, in file order; validate on those
 
+    fold k/F  either of them again for cross-validation: train and validation rows together, in F parts that
+              are drawn at random; validate on part k, train on the others
+
 A bundled sample has its own fixed split, and so has a user's file with x_val and y_val.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from linclass.datasets.cifar10 import ROWS
 from linclass.datasets.cifar10_published import CIFAR10
@@ -17,13 +23,22 @@ from linclass.datasets.dataset import Dataset, Split
 from linclass.datasets.load import Full, Own, Source, load
 from linclass.datasets.sample import name_of
 from linclass.errors import UsageError
+from linclass.params import Array
+from linclass.rng import permutation
 
 SPLITS = ("batch-1", "all")
 BATCH_1_NAMES = (CIFAR10.name, name_of(CIFAR10.name))
 
 
 def load_dataset(
-    name: str, *, split: str, train_size: int = 0, val_size: int = 0, data_dir: Path | None = None
+    name: str,
+    *,
+    split: str,
+    train_size: int = 0,
+    val_size: int = 0,
+    folds: tuple[int, int] = (0, 0),
+    seed: int = 0,
+    data_dir: Path | None = None,
 ) -> Dataset:
     """The data set `name`, read, checked and split.
 
@@ -33,6 +48,8 @@ def load_dataset(
         train_size: keep the first so many training rows; 0 keeps all.
         val_size: validation rows of "all"; 0 is the data set's own (CIFAR-10 1000, MNIST 10,000; a
             file without x_val a tenth of its training rows).
+        folds: (k, F) for fold k of F, k from 1 on; of the first `train_size` of all rows. (0, 0): none.
+        seed: of the folds.
         data_dir: look there only, and never fall back to a bundled sample.
 
     Raises UsageError for what cannot be asked, DataError for data that is missing or damaged.
@@ -46,6 +63,8 @@ def load_dataset(
     if split == "batch-1" and name not in BATCH_1_NAMES:
         raise UsageError(f"--split {split} is CIFAR-10's: use --split all with {name}")
     dataset = _split(source, name, split, val_size)
+    if folds != (0, 0):
+        return fold(dataset, folds[0], parts(_pool_size(dataset, train_size), folds[1], seed))
     rows = len(dataset.train)
     if train_size > rows:
         raise UsageError(f"--train-size is {train_size:,}: the training split has only {rows:,} rows")
@@ -111,3 +130,30 @@ def _cut_tail(rows: Split, n: int) -> tuple[Split, Split]:
         raise UsageError(f"--val-size is {n:,}: expected fewer than the {len(rows):,} training rows")
     head = len(rows) - n
     return rows.first(head), Split(rows.x[head:], rows.y[head:])
+
+
+def parts(n: int, count: int, seed: int) -> list[Array]:
+    """range(n) in `count` random parts of equal size (the first ones one larger where it does not divide).
+
+    A function of (n, count, seed); each row is in exactly one part. Raises UsageError for more parts than
+    rows.
+    """
+    if not 2 <= count <= n:
+        raise UsageError(f"{count} folds of {n:,} rows: expected 2 to {n:,}, such as --folds 5")
+    return [np.sort(part) for part in np.array_split(permutation(n, seed, "folds"), count)]
+
+
+def fold(dataset: Dataset, k: int, parts: Sequence[Array]) -> Dataset:
+    """`dataset` with its training and validation rows dealt anew: part k (from 1 on) validates."""
+    held_out = parts[k - 1]
+    others = np.sort(np.concatenate([part for j, part in enumerate(parts, start=1) if j != k]))
+    x = np.concatenate([dataset.train.x, dataset.validation.x])
+    y = np.concatenate([dataset.train.y, dataset.validation.y])
+    return replace(dataset, train=Split(x[others], y[others]), validation=Split(x[held_out], y[held_out]))
+
+
+def _pool_size(dataset: Dataset, train_size: int) -> int:
+    rows = len(dataset.train) + len(dataset.validation)
+    if train_size > rows:
+        raise UsageError(f"--train-size is {train_size:,}: there are only {rows:,} rows to make folds of")
+    return train_size or rows
