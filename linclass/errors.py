@@ -52,6 +52,12 @@ class StorageError(LinclassError):
     exit_code = 6
 
 
+class WorkerDiedError(LinclassError):
+    """A worker process was ended by the system, again and again."""
+
+    exit_code = 6
+
+
 class CheckFailedError(LinclassError):
     """A check that was asked for (gradients, a verification) did not pass."""
 

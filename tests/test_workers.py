@@ -1,0 +1,122 @@
+"""Tasks in worker processes: order, errors, deaths, threads, and the end of the parent."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from linclass import workers
+from linclass.errors import DataError, InterruptedRun, WorkerDiedError
+
+
+def square(x: int) -> int:
+    return x * x
+
+
+def refuse(reason: str) -> None:
+    raise DataError(reason)
+
+
+def interrupted(number: int) -> None:
+    raise InterruptedRun("stopped", number)  # its pickle cannot be read back: two arguments, one kept
+
+
+def die_until(marker: Path) -> str:
+    """Ends its own process the first time."""
+    if not marker.exists():
+        marker.write_text("once")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "survived"
+
+
+def die(_: object) -> None:
+    os._exit(3)
+
+
+def blas_threads(_: object) -> list[int]:
+    import numpy  # noqa: F401
+    import scipy.linalg  # noqa: F401
+    from threadpoolctl import threadpool_info
+
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def own_process(_: object) -> int:
+    return os.getpid()
+
+
+def test_results_come_in_the_order_of_the_tasks() -> None:
+    assert workers.run([(square, n) for n in range(5)], 2) == [0, 1, 4, 9, 16]
+    assert workers.run([], 2) == []
+
+
+def test_a_process_serves_many_tasks_with_its_threads_limited() -> None:
+    before = dict(os.environ)
+    found = workers.run([(own_process, 0), (own_process, 0), (blas_threads, 0)], 1)
+    assert found[0] == found[1] != os.getpid()
+    assert set(found[2]) <= {1}
+    assert dict(os.environ) == before
+
+
+def test_an_error_arrives_as_it_is() -> None:
+    with pytest.raises(DataError, match="no such rows") as caught:
+        workers.run([(square, 1), (refuse, "no such rows")], 2)
+    assert "in refuse" in str(caught.value.__cause__)
+    with pytest.raises(RuntimeError, match="InterruptedRun: stopped"):
+        workers.run([(interrupted, 15)], 1)
+
+
+def test_a_dead_workers_task_is_tried_once_more(tmp_path: Path) -> None:
+    tasks = [(square, 3), (die_until, tmp_path / "marker"), (square, 4)]
+    assert workers.run(tasks, 2) == [9, "survived", 16]
+
+
+def test_a_task_that_ends_its_worker_twice_is_said() -> None:
+    with pytest.raises(WorkerDiedError, match=r"task 1 ended its worker process 2 times \(exit code 3\)"):
+        workers.run([(square, 3), (die, None)], 2)
+
+
+PARENT = """
+import sys
+sys.path.insert(0, {folder!r})
+from test_workers import announce
+from linclass import workers
+if __name__ == "__main__":
+    workers.run([(announce, {out!r})], 1)
+"""
+
+
+def announce(out: str) -> None:
+    Path(out).write_text(str(os.getpid()))
+    time.sleep(600)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")  # a zombie that nobody has waited for is not alive
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills with SIGKILL")
+def test_a_worker_ends_with_its_parent(tmp_path: Path) -> None:
+    script, out = tmp_path / "parent.py", tmp_path / "pid"
+    script.write_text(PARENT.format(folder=str(Path(__file__).parent), out=str(out)))
+    with subprocess.Popen([sys.executable, str(script)]) as parent:
+        while not (out.exists() and out.read_text()):
+            assert parent.poll() is None
+            time.sleep(0.02)
+        parent.kill()
+    worker = int(out.read_text())
+    for _ in range(500):
+        if not is_alive(worker):
+            return
+        time.sleep(0.02)
+    os.kill(worker, signal.SIGKILL)
+    pytest.fail("the worker outlived its parent")
