@@ -34,11 +34,13 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     crossval.py     k-fold cross-validation: a run a fold
     lr_range.py     the learning-rate range test
     parity.py       one training in numpy and PyTorch, on means and sums: where they part
+    search/         grid, random and adaptive search, on one machine or many
     scoring.py      what is done with a trained run: score it, predict
     checks.py       the gradient check and the optimum of an experiment
     options.py      command-line options from Experiment
     console.py      progress, tables, errors as exit codes
     assignment.py   a published experiment that runs again with one command
+    sweep_command.py  `linclass sweep`
     cli.py          the command line
 """
 

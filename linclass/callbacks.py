@@ -62,6 +62,31 @@ class OverfitMonitor(Callback):
             trainer.state.active[k] = False
 
 
+class EarlyStop(Callback):
+    """Stops a model whose validation loss (without the penalty) was not at its lowest for `patience` epochs.
+
+    patience: 0 never stops. Source: Prechelt, Early stopping - but when?, 1998.
+    """
+
+    def __init__(self, patience: int, note: Note) -> None:
+        self.patience, self.note = patience, note
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        state = trainer.state
+        for k in map(int, np.flatnonzero(state.active)):
+            if is_patience_over(state.history.column("val_loss", k), self.patience):
+                state.active[k] = False
+                self.note(
+                    f"{who(trainer, k)}stopped at epoch {state.history.epochs}: {self.patience} epochs "
+                    "without a lower validation loss"
+                )
+
+
+def is_patience_over(losses: Array, patience: int) -> bool:
+    """Whether the last `patience` of the losses `(E,)` are no lower than the lowest before them; 0: never."""
+    return 0 < patience <= len(losses) - 1 - int(np.argmin(losses)) if len(losses) else False
+
+
 class HealthMonitor(Callback):
     """Says once that a model is stuck at chance, or blew up and stayed finite, and why.
 

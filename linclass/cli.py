@@ -23,6 +23,7 @@ from linclass.options import (
     threads_option,
 )
 from linclass.settings import Experiment
+from linclass.sweep_command import sweep
 
 TRAIN = Experiment()
 TRAIN_LONG = Experiment(
@@ -437,6 +438,9 @@ def optimum(directory: Path | None, max_iterations: int, quiet: bool, **given: A
         settings, directory, max_iterations=max_iterations, listener=listener, **places
     )
     print_table(rows)
+
+
+cli.add_command(sweep)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import contextlib
 import platform
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -85,16 +85,33 @@ def load_data(settings: Experiment, data_dir: Path | None = None) -> Dataset:
     )
 
 
+STACKED = ("eta", "l2")
+"""The fields in which the models of one stack may differ: constants of each model, `(K,)`."""
+
+
 def build(
-    settings: Experiment,
+    settings: Experiment | Sequence[Experiment],
     dataset: Dataset,
     *,
     model: Model | None = None,
     state: TrainState | None = None,
 ) -> Job:
-    """Model, inputs and trainer of an experiment; continues from `state` where it is given."""
+    """Model, inputs and trainer of an experiment; continues from `state` where it is given.
+
+    Several settings, which differ in STACKED only, make a stack: one model each, from the same first
+    weights and on common batches. Their comparison is paired; their spread is no interval.
+    """
+    stack = [settings] if isinstance(settings, Experiment) else list(settings)
+    settings = stack[0]
+    if any(set(settings.differences(other)) - set(STACKED) for other in stack):
+        raise ValueError(f"the settings of a stack may differ in {' and '.join(STACKED)} only")
+    if len(stack) > 1 and settings.seeds > 1:
+        raise ValueError("a stack of several settings has one seed; train replicas one setting at a time")
+    seeds = replica_seeds(settings) if len(stack) == 1 else [settings.seed] * len(stack)
     scaler = Scaler.fit(dataset.train.x, settings.scaling)
-    model = model or build_model(settings, dataset.features, len(dataset.classes))
+    if model is None:
+        l2 = np.array([one.l2 for one in stack])
+        model = build_model(settings, dataset.features, len(dataset.classes), seeds=seeds, l2=l2)
 
     def inputs(split: Split) -> Inputs:
         return Inputs(split, scaler, settings.dtype)
@@ -103,14 +120,17 @@ def build(
         raise UsageError(f"--test: {dataset.name} has no test split; leave the option out")
     per_epoch = batches.count(len(dataset.train), settings.batch_size, settings.drop_last)
     rates = schedules.parse(
-        settings.schedule, settings.eta, steps_per_epoch=per_epoch, total_steps=per_epoch * settings.epochs
+        settings.schedule,
+        np.array([one.eta for one in stack]),
+        steps_per_epoch=per_epoch,
+        total_steps=per_epoch * settings.epochs,
     )
     trainer = Trainer(
         model,
         build_optimizer(settings),
         rates,
         batch_size=settings.batch_size,
-        seed=replica_seeds(settings),
+        seed=seeds if len(stack) == 1 else settings.seed,
         shuffle=settings.shuffle,  # type: ignore[arg-type]
         drop_last=settings.drop_last,
         state=state,
@@ -149,13 +169,13 @@ def run(
     with blas.limited(threads):
         dataset = load_data(settings, data_dir)
         note_sample(settings, dataset, listener)
-        job = build(_named(settings, dataset), dataset)
+        job = build(named(settings, dataset), dataset)
         with claim(name, out, overwrite=overwrite, manifest=_manifest(job, threads, origin)) as directory:
             directory.start(job.trainer.state, job.scaler)
             return _train(job, directory, listener)
 
 
-def _named(settings: Experiment, dataset: Dataset) -> Experiment:
+def named(settings: Experiment, dataset: Dataset) -> Experiment:
     """The settings with a data set's name that means the same later, in another directory too."""
     name = settings.dataset
     if name.lower().endswith(_OWN_FILES):
@@ -227,6 +247,43 @@ def run_or_take_up(
     )
 
 
+def keep_trained(
+    settings: Experiment,
+    dataset: Dataset,
+    params: Mapping[str, Array],
+    buffers: Mapping[str, Array],
+    history: History,
+    best_epoch: int,
+    out: Path,
+    *,
+    note: str,
+) -> Model:
+    """Write a model that was trained elsewhere as a run that is over, so that it can be evaluated.
+
+    Both its last and its best weights are those of its best epoch, and it cannot be extended: the state
+    between them is not known. A run that is in `out` already is replaced.
+
+    Args:
+        params, buffers: `(1, ...)` each, by name. history: of the model. note: where it is from, for
+            status.json.
+    """
+    job = build(settings.resolved(), dataset)
+    state = job.trainer.state
+    for own, given in ((state.params, params), (state.buffers, buffers)):
+        own.set_model(0, given)
+    state.keep_best(0, best_epoch)
+    state.history, state.epoch = history, history.epochs
+    state.step = state.epoch * batches.count(len(job.train), settings.batch_size, settings.drop_last)
+    state.active[:] = False
+    manifest = _manifest(job, blas.DEFAULT_THREADS, note)
+    with claim(out.name, out, overwrite=True, manifest=manifest) as directory:
+        directory.start(state, job.scaler)
+        directory.append(state, history.rows)
+        directory.snapshot(state)
+        directory.finish(state, "finished", [note])
+    return job.model
+
+
 def is_run_of(path: Path, settings: Experiment) -> bool:
     """Whether `path` holds a run, finished or not, of exactly these settings (on the sample, if it is)."""
     try:
@@ -265,6 +322,15 @@ def _why_over(directory: Run, state: TrainState) -> str:
         )
     if state.diverged.all():
         return f"{directory.path} diverged in epoch {state.epoch + 1}; start a new run with a smaller --eta"
+    patience = directory.settings.patience
+    models = range(state.history.K)
+    if any(callbacks.is_patience_over(state.history.column("val_loss", k), patience) for k in models):
+        return (
+            f"{directory.path} was stopped by --patience {patience} at epoch {state.epoch}; a new run with "
+            "more patience would go on"
+        )
+    if directory.settings.overfit_action != "stop":
+        return f"{directory.path} holds the best weights of a sweep's trial only; start a new run to go on"
     return (
         f"{directory.path} was stopped by the overfit threshold at epoch {state.epoch}; a new run with "
         "--overfit-action warn, or a larger --overfit-threshold, would go on"
@@ -279,7 +345,7 @@ def _train(job: Job, directory: Run, listener: Listener) -> Result:
         listener.note(text)
 
     trainer.callbacks += [
-        callbacks.OverfitMonitor(settings.overfit_threshold, settings.overfit_action, note),  # type: ignore[arg-type]
+        *stoppers(settings, note),
         *_health(job, note),
         callbacks.DivergenceNote(note),
         callbacks.BestKeeper(),
@@ -306,6 +372,14 @@ def _train(job: Job, directory: Run, listener: Listener) -> Result:
         )
     directory.finish(state, "diverged" if state.diverged.all() else "finished", notes)
     return Result(directory.path, settings, state.history, job.dataset.is_sample)
+
+
+def stoppers(settings: Experiment, note: callbacks.Note) -> list[Callback]:
+    """What may end a model's training before its last epoch."""
+    return [
+        callbacks.OverfitMonitor(settings.overfit_threshold, settings.overfit_action, note),  # type: ignore[arg-type]
+        callbacks.EarlyStop(settings.patience, note),
+    ]
 
 
 def _health(job: Job, note: callbacks.Note) -> list[Callback]:

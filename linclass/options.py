@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from linclass.settings import Experiment, option_names
+from linclass.settings import Experiment, option_names, option_names_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,7 +52,7 @@ def _shown(default: Any) -> str:
 
 def option_name(name: str) -> str:
     """The option of the field `name`, as a user types it."""
-    return next(option_names(field)[0] for field in dataclasses.fields(Experiment) if field.name == name)
+    return option_names_of(name)[0]
 
 
 def chosen(defaults: Experiment, given: Mapping[str, Any]) -> Experiment:

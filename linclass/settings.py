@@ -149,6 +149,11 @@ class Experiment:
     overfit_action: str = option(
         "warn", "what to do beyond the overfit threshold", choices=("stop", "warn", "ignore")
     )
+    patience: int = option(
+        0,
+        "stop a model after N epochs without a lower validation loss, penalty left out (0: never)",
+        minimum=0,
+    )
     test: bool = option(False, "log the accuracy on the test split each epoch as well")
 
     def __post_init__(self) -> None:
@@ -234,6 +239,16 @@ class Experiment:
 def option_names(field: dataclasses.Field[Any]) -> tuple[str, ...]:
     """The command-line names of a field, the first one preferred in messages."""
     return tuple(field.metadata["flags"]) or ("--" + field.name.replace("_", "-"),)
+
+
+def option_names_of(name: str) -> tuple[str, ...]:
+    """The command-line names of the field `name`."""
+    return option_names(next(field for field in dataclasses.fields(Experiment) if field.name == name))
+
+
+def check_value(name: str, value: Any) -> None:
+    """UsageError unless `value` is one that the field `name` can have, whatever the other fields are."""
+    _check(next(field for field in dataclasses.fields(Experiment) if field.name == name), value)
 
 
 def _check(field: dataclasses.Field[Any], value: Any) -> None:

@@ -200,7 +200,7 @@ class Trainer:
 
         Returns the state, which is then consistent: a later `fit` goes on from there to the same bits.
 
-        Raises UsageError if the batch is larger than the data, DivergedError when no model is left.
+        Raises UsageError if the batch is larger than the data, DivergedError when every model diverged.
         """
         self.batches_per_epoch = batches.count(len(train), self.batch_size, self.drop_last)
         self._each("on_fit_start")
@@ -211,7 +211,7 @@ class Trainer:
                 if self._train_epoch(train):
                     self._end_epoch(train, valid, test, started)
         self._each("on_fit_end")
-        if self._divergence and not self.state.active.any():
+        if self._divergence and self.state.diverged.all():
             raise DivergedError(self._divergence)
         return self.state
 

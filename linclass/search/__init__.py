@@ -1,0 +1,20 @@
+"""Hyper-parameter search: grid, random and adaptive, on one machine or many.
+
+Modules, each importing only from those above it:
+
+    spaces.py      which values the fields of an experiment may take
+    space_file.py  a space in a JSON or TOML file
+    trials.py      which settings are tried, and what each came to
+    packs.py       trials that are trained together, as one stack
+    store.py       the sweep directory
+    executors.py   who trains the packs: this process, or several
+    sweep.py       the loop: propose, pack, train, keep; grid_search, random_search
+    report.py      what a search is told as
+"""
+
+from __future__ import annotations
+
+from linclass.search.spaces import Space, space
+from linclass.search.sweep import Found, Plan, grid_search, random_search, search
+
+__all__ = ["Found", "Plan", "Space", "grid_search", "random_search", "search", "space"]

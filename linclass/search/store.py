@@ -1,0 +1,185 @@
+"""The sweep directory: what is written, how a sweep is found again.
+
+sweep.json       what is searched: space, settings, seeds, the data's digest
+packs/           <number>.json and .npz: the results of each finished pack, and its best model's weights
+trials.csv       the table of all finished trials
+best/            the best trial as a run directory, for `linclass evaluate`, `predict`, `templates`
+*.png            the pictures        .lock   held while a process works here
+
+A pack's JSON file is written last: where it is, the pack is finished and is never trained again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from linclass import files, npz
+from linclass.errors import DataError, RunTakenError
+from linclass.history import Row
+from linclass.search.packs import PackResult, Weights
+from linclass.search.trials import Result, Score, Trial
+from linclass.settings import Experiment
+
+FORMAT = 1
+_LIMIT = 1 << 30
+_PICTURE = re.compile(r"(score_\w+|parallel|curves)\.png")
+
+
+class Store:
+    """A sweep directory that this process holds."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def pack_path(self, number: int) -> Path:
+        """Of a finished pack."""
+        return self.path / "packs" / f"{number:04d}.json"
+
+    def save(self, number: int, result: PackResult) -> None:
+        """Keep a finished pack, durably."""
+        path = self.pack_path(number)
+        arrays = {f"params.{name}": array for name, array in result.weights.params.items()}
+        arrays |= {f"buffers.{name}": array for name, array in result.weights.buffers.items()}
+        files.write_durably(path.with_suffix(".npz"), npz.pack(arrays))
+        record = {
+            "results": [_to_json(one) for one in result.results],
+            "best": result.best,
+            "replica": result.replica,
+            "arrays": sorted(arrays),
+            "seconds": result.seconds,
+        }
+        files.write_json(path, record)
+
+    def load(self, number: int, trials: Sequence[Trial]) -> PackResult | None:
+        """The finished pack of these trials; None where it is not finished.
+
+        Raises DataError where the files are damaged or belong to other trials.
+        """
+        path = self.pack_path(number)
+        if not path.exists():
+            return None
+        try:
+            record = files.read_json(path, _LIMIT)
+            results = tuple(
+                _from_json(one, trial) for one, trial in zip(record["results"], trials, strict=True)
+            )
+            arrays = npz.read(path.with_suffix(".npz"), required=record["arrays"], max_bytes=_LIMIT)
+            best, replica, seconds = int(record["best"]), int(record["replica"]), float(record["seconds"])
+        except (KeyError, TypeError, ValueError, DataError) as error:
+            raise DataError(
+                f"{path} is not a pack of this sweep ({error}): delete it, to train its trials again"
+            ) from error
+        weights = Weights(_below("params.", arrays), _below("buffers.", arrays))
+        return PackResult(results, best, replica, weights, seconds)
+
+    def write_table(self, results: Sequence[Mapping[str, Any]]) -> None:
+        """trials.csv; numbers read back exactly."""
+        columns = list(results[0])
+        lines = [columns, *([_cell(row[name]) for name in columns] for row in results)]
+        files.write_durably(
+            self.path / "trials.csv", "".join(",".join(line) + "\n" for line in lines).encode()
+        )
+
+
+@contextlib.contextmanager
+def claim(path: Path, plan: Mapping[str, Any], *, overwrite: bool) -> Iterator[Store]:
+    """Hold `path` for the sweep that `plan` describes; its finished packs, if there are any, count.
+
+    Raises RunTakenError where another process works there, or where another sweep or a run is there.
+    """
+    files.make_directory(path / "packs")
+    with files.locked(path / ".lock"):
+        files.sweep_temporaries(path)
+        if overwrite:
+            _clear(path)
+        if (path / "run.json").exists():
+            raise RunTakenError(f"{path} holds a run: give the sweep another place with --out")
+        _check_same(path, plan)
+        files.make_directory(path / "packs")
+        files.write_json(path / "sweep.json", plan)
+        yield Store(path)
+
+
+def _check_same(path: Path, plan: Mapping[str, Any]) -> None:
+    if not (path / "sweep.json").exists():
+        return
+    there = files.read_json(path / "sweep.json")
+    plan = json.loads(json.dumps(plan))
+    if not isinstance(there, dict):
+        raise DataError(f"{path / 'sweep.json'} is not a sweep's: --overwrite starts afresh")
+    flat, other = _flat(plan), _flat(there)
+    changed = [name for name in {**flat, **other} if flat.get(name) != other.get(name)]
+    if changed:
+        name = changed[0]
+        raise RunTakenError(
+            f"{path} holds another sweep ({name} was {other.get(name)}, is {flat.get(name)}): "
+            "--out names another place, --overwrite starts afresh"
+        )
+
+
+def _flat(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """The plan with its settings field by field, so that a difference can be named."""
+    settings = plan.get("settings", {})
+    return {**{k: v for k, v in plan.items() if k != "settings"}, **dict(settings)}
+
+
+def _clear(path: Path) -> None:
+    """Remove what a sweep writes, and nothing else; sweep.json last, so that a half-cleared sweep is seen."""
+    shutil.rmtree(path / "packs", ignore_errors=True)
+    if (path / "sweep.json").exists():
+        shutil.rmtree(path / "best", ignore_errors=True)
+    for picture in path.glob("*.png"):
+        if _PICTURE.fullmatch(picture.name):
+            picture.unlink()
+    for name in ("trials.csv", "study.journal", "study.journal.lock", "sweep.json"):
+        (path / name).unlink(missing_ok=True)
+
+
+def _to_json(result: Result) -> dict[str, Any]:
+    trial = result.trial
+    return {
+        "trial": trial.number,
+        "round": trial.round,
+        "values": dict(trial.values),
+        "settings": trial.settings.to_dict(),
+        "score": {name: _plain(value) for name, value in asdict(result.score).items()},
+        "history": [{name: _plain(value) for name, value in row.items()} for row in result.history],
+    }
+
+
+def _from_json(record: Mapping[str, Any], trial: Trial) -> Result:
+    own = Trial(record["trial"], record["round"], record["values"], Experiment.from_dict(record["settings"]))
+    if own != trial:
+        raise ValueError(f"it holds trial {own.number} with {dict(own.values)}")
+    rows: list[Row] = [{name: _number(value) for name, value in row.items()} for row in record["history"]]
+    score = {name: _number(value) for name, value in record["score"].items()}
+    return Result(own, Score(**score), rows)
+
+
+def _plain(value: Any) -> Any:
+    """For JSON, which knows no infinity: a number as it is, others as text."""
+    if isinstance(value, (str, bool, int)):
+        return value
+    value = float(value)
+    return value if math.isfinite(value) else str(value)
+
+
+def _number(value: Any) -> Any:
+    return float(value) if value in ("inf", "-inf", "nan") else value
+
+
+def _below(prefix: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+
+
+def _cell(value: Any) -> str:
+    text = repr(float(value)) if isinstance(value, float) else str(value)
+    return f'"{text}"' if "," in text else text

@@ -1,0 +1,341 @@
+"""A sweep: trials are proposed, packed, trained and kept, until nothing more is proposed."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from linclass import __version__, experiment, schedules
+from linclass.datasets.batches import count
+from linclass.errors import InterruptedRun, UsageError
+from linclass.listener import SILENT, Listener
+from linclass.models.base import Model
+from linclass.models.build import build_optimizer
+from linclass.runs import RESULTS
+from linclass.search import packs, store, trials
+from linclass.search.executors import Executor, here, processes
+from linclass.search.packs import Pack, PackResult
+from linclass.search.spaces import Space
+from linclass.search.trials import Result, Trial
+from linclass.settings import Experiment
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Propose = Callable[[Sequence[Result]], Sequence[Trial]]
+"""The finished results in the order of their trials -> the next trials; none when the search is over."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search came to.
+
+    Attributes:
+        path: the sweep directory. best: the best trial. model: its model (K = 1) at its best epoch.
+        results: all trials, in their order. rank: what "best" means, "loss" or "accuracy".
+    """
+
+    path: Path
+    best: Result
+    model: Model = field(repr=False)
+    results: Sequence[Result] = field(repr=False)
+    rank: str = "loss"
+
+    @property
+    def settings(self) -> Experiment:
+        """The best configuration."""
+        return self.best.trial.settings
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The table, one row a trial; `close` marks those within one standard error of the best accuracy."""
+        return rows_of(self.results, self.rank)
+
+    def table(self) -> pd.DataFrame:
+        """`rows` as a pandas DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows())
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is searched, and how; together with the data it fixes every pack.
+
+    Attributes:
+        space, settings: what varies, and what does not.
+        trials: random draws a round. rounds: after the first, each around the best so far.
+        seed: of the draws; the models' own is in `settings`.
+        rank: a key of `trials.RANKS`.
+        sampler: None, or how an adaptive sampler is set up; kept in sweep.json.
+    """
+
+    space: Space
+    settings: Experiment
+    trials: int = 10
+    rounds: int = 1
+    seed: int = 0
+    rank: str = "loss"
+    sampler: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("--trials", self.trials), ("--rounds", self.rounds)):
+            if value < 1:
+                raise UsageError(f"{name} is {value}: expected a whole number of at least 1")
+        if self.rank not in trials.RANKS:
+            raise UsageError(f"--rank is {self.rank!r}: expected one of {', '.join(trials.RANKS)}")
+        if self.rounds > 1 and not self.space.random:
+            raise UsageError("--rounds narrows random dimensions, and there are none: leave it out")
+
+    def propose(self, results: Sequence[Result]) -> list[Trial]:
+        """The next round's trials: a function of the plan and the earlier rounds' results."""
+        round = results[-1].trial.round + 1 if results else 0
+        if round >= self.rounds:
+            return []
+        space = self.space
+        for earlier in range(round):
+            so_far = [result for result in results if result.trial.round <= earlier]
+            space = space.narrowed(trials.best(so_far, self.rank).trial.values, self.space)
+        return trials.draw(
+            space, self.settings, trials=self.trials, seed=self.seed, round=round, first=len(results)
+        )
+
+    def to_json(self, digest: str) -> dict[str, Any]:
+        """What sweep.json holds."""
+        return {
+            "format": store.FORMAT,
+            "linclass": __version__,
+            "space": self.space.to_json(),
+            "trials": self.trials,
+            "rounds": self.rounds,
+            "seed": self.seed,
+            "rank": self.rank,
+            "sampler": dict(self.sampler) if self.sampler else None,
+            "data": digest,
+            "settings": self.settings.to_dict(),
+        }
+
+
+def search(
+    plan: Plan,
+    *,
+    name: str = "sweep",
+    out: Path | None = None,
+    overwrite: bool = False,
+    data_dir: Path | None = None,
+    threads: int = 1,
+    executor: Executor = here,
+    propose: Propose | None = None,
+    listener: Listener = SILENT,
+) -> Found:
+    """Carry out a plan in a sweep directory; what is finished there already is not trained again.
+
+    Args:
+        name: the directory is result_pics/<name> unless `out` gives it.
+        overwrite: forget a sweep that is there already.
+        data_dir, threads: as in `experiment.run`.
+        executor: who trains the packs. propose: an adaptive sampler in place of the plan's own trials.
+
+    Raises UsageError for a space that does not fit, before anything is trained; RunTakenError where another
+    sweep is in the directory; InterruptedRun after Ctrl-C, with all finished packs kept.
+    """
+    packs.forget_data()
+    dataset = packs.load(plan.settings, data_dir)
+    experiment.note_sample(plan.settings, dataset, listener)
+    settings = experiment.named(plan.settings, dataset).resolved()
+    plan = replace(plan, settings=settings)
+    digest = packs.dataset_digest(dataset)
+    place = Path(out) if out is not None else RESULTS / name
+    check(plan.propose([]), data_dir)
+    with store.claim(place, plan.to_json(digest), overwrite=overwrite) as kept:
+        listener.note(f"searching into {place}")
+        driver = _Driver(plan, kept, executor, data_dir, threads, listener)
+        with _interrupted_in_words(driver):
+            driver.run(propose or plan.propose)
+        return driver.finish()
+
+
+class _Driver:
+    """The loop over proposals, and what is known so far."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        kept: store.Store,
+        executor: Executor,
+        data_dir: Path | None,
+        threads: int,
+        listener: Listener,
+    ) -> None:
+        self.plan, self.kept, self.executor = plan, kept, executor
+        self.data_dir, self.threads, self.listener = data_dir, threads, listener
+        self.packs: dict[int, PackResult] = {}
+
+    def run(self, propose: Propose) -> None:
+        """Until nothing more is proposed."""
+        while asked := propose(self.results()):
+            check(asked, self.data_dir)
+            self._train(dict(enumerate(map(self._task, packs.pack(asked)), start=len(self.packs))))
+
+    def results(self) -> list[Result]:
+        """All finished trials, in their order."""
+        found = [result for pack in self.packs.values() for result in pack.results]
+        return sorted(found, key=lambda result: result.trial.number)
+
+    def _task(self, members: tuple[Trial, ...]) -> Pack:
+        return Pack(
+            members,
+            self.plan.rank,
+            digest_of(members[0].settings, self.data_dir),
+            self.data_dir,
+            self.threads,
+        )
+
+    def _train(self, tasks: Mapping[int, Pack]) -> None:
+        found = {number: self.kept.load(number, task.trials) for number, task in tasks.items()}
+        done = {number: result for number, result in found.items() if result is not None}
+        if done:
+            self.listener.note(f"{len(done)} of {len(tasks)} packs are finished already")
+        missing = {number: task for number, task in tasks.items() if number not in done}
+        for number, result in self.executor(missing):
+            self.kept.save(number, result)
+            done[number] = result
+            self.listener.note(_told(result, len(done), len(tasks)))
+            self._write_table([*self.packs.values(), *done.values()])
+        self.packs |= {number: done[number] for number in sorted(done)}
+        self._write_table(self.packs.values())
+
+    def _write_table(self, finished: Any) -> None:
+        results = sorted(
+            (result for pack in finished for result in pack.results), key=lambda r: r.trial.number
+        )
+        self.kept.write_table(rows_of(results, self.plan.rank))
+
+    def finish(self) -> Found:
+        """The best trial as a run directory, and everything in hand."""
+        results = self.results()
+        best = trials.best(results, self.plan.rank)
+        pack = next(p for p in self.packs.values() if p.results[p.best].trial.number == best.trial.number)
+        settings = best.trial.settings.replace(seeds=1, seed=best.trial.settings.seed + pack.replica)
+        dataset = packs.load(settings, self.data_dir)
+        if not best.history:
+            raise UsageError(
+                f"every trial diverged in its first epoch: search smaller learning rates ({self.kept.path})"
+            )
+        model = experiment.keep_trained(
+            settings,
+            dataset,
+            pack.weights.params,
+            pack.weights.buffers,
+            packs.history_of(best.history),
+            best.score.best_epoch,
+            self.kept.path / "best",
+            note=f"trial {best.trial.number} of the sweep in {self.kept.path}",
+        )
+        return Found(self.kept.path, best, model, results, self.plan.rank)
+
+
+def check(asked: Sequence[Trial], data_dir: Path | None) -> None:
+    """UsageError for trials that could not be trained, before any is."""
+    for trial in asked:
+        settings = trial.settings
+        dataset = packs.load(settings, data_dir)
+        steps = count(len(dataset.train), settings.batch_size, settings.drop_last)
+        schedules.parse(
+            settings.schedule, settings.eta, steps_per_epoch=steps, total_steps=steps * settings.epochs
+        )
+        build_optimizer(settings)
+
+
+def digest_of(settings: Experiment, data_dir: Path | None) -> str:
+    """Of the data that these settings train on."""
+    return packs.dataset_digest(packs.load(settings, data_dir))
+
+
+def rows_of(results: Sequence[Result], rank: str) -> list[dict[str, Any]]:
+    """One row a trial. close: its validation accuracy is within one standard error of the best trial's."""
+    if not results:
+        return []
+    top = trials.best(results, rank).score
+    return [
+        {**result.row(), "close": bool(top.val_accuracy - result.score.val_accuracy <= top.val_error)}
+        for result in results
+    ]
+
+
+def _told(result: PackResult, done: int, total: int) -> str:
+    best = result.results[result.best]
+    numbers = [one.trial.number for one in result.results]
+    who = f"trial {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} trials, best {best.trial.number}"
+    values = ", ".join(f"{name} {value}" for name, value in best.trial.values.items())
+    score = best.score
+    return (
+        f"pack {done}/{total}, {who}: {values}: validation loss {score.val_loss:.4f}, "
+        f"accuracy {100 * score.val_accuracy:.2f} %, epoch {score.best_epoch} of {score.epochs}"
+        + (f", {score.status}" if score.status != "finished" else "")
+    )
+
+
+@contextlib.contextmanager
+def _interrupted_in_words(driver: _Driver) -> Any:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise InterruptedRun(
+            f"interrupted; the finished packs are kept in {driver.kept.path}: the same command goes on there",
+            signal.SIGINT,
+        ) from None
+
+
+def random_search(
+    space: Mapping[str, Any], settings: Experiment | None = None, *, trials: int = 10, **options: Any
+) -> Found:
+    """Random search.
+
+    Args:
+        space: name -> (values, mode) or a list of items: `{"eta": ([1e-5, 1e-3], "log"), "hidden": ([150,
+            400], "int"), "activation": ["relu", "leaky-relu"]}`; see `search.spaces`.
+        settings: everything else; the baseline if None.
+        trials: how many are drawn, in each of `rounds` rounds.
+        options: rounds, seed, rank, and grid (as for `grid_search`); workers, scheduler; those of `search`.
+    """
+    return _search(space, options.pop("grid", None), settings, trials=trials, **options)
+
+
+def grid_search(
+    grid: Mapping[str, Sequence[Any]], settings: Experiment | None = None, **options: Any
+) -> Found:
+    """Grid search: every combination of the values, `{"eta": [1e-3, 1e-4], "l2": [0, 1e-4]}`.
+
+    settings, options: as for `random_search`.
+    """
+    return _search(None, grid, settings, **options)
+
+
+def _search(
+    random: Mapping[str, Any] | None,
+    grid: Mapping[str, Sequence[Any]] | None,
+    settings: Experiment | None,
+    *,
+    trials: int = 1,
+    rounds: int = 1,
+    seed: int = 0,
+    rank: str = "loss",
+    workers: int = 1,
+    scheduler: str | None = None,
+    **options: Any,
+) -> Found:
+    from linclass.search.spaces import space
+
+    plan = Plan(space(random, grid), settings or Experiment(), trials, rounds, seed, rank)
+    return search(plan, executor=executor_of(workers, scheduler), **options)
+
+
+def executor_of(workers: int = 1, scheduler: str | None = None) -> Executor:
+    """This process, `workers` processes of this machine, or the cluster of a Dask scheduler."""
+    if scheduler is not None:
+        raise NotImplementedError
+    return here if workers == 1 else processes(workers)

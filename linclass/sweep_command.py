@@ -1,0 +1,150 @@
+"""`linclass sweep`, and what an assignment that searches takes: the options of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from linclass.console import Console, print_table, say
+from linclass.errors import UsageError
+from linclass.options import PATH, chosen, experiment_options, option_name, run_options
+from linclass.settings import Experiment
+
+if TYPE_CHECKING:
+    from linclass.search import Found, Plan, Space
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+TRAIN = Experiment()
+OF_THE_RUN = ("out", "overwrite", "data_dir", "threads", "workers", "scheduler")
+
+
+def search_options(trials: int = 10, rounds: int = 1) -> Callable[[F], F]:
+    """--trials --rounds --search-seed --rank --workers --scheduler."""
+
+    def decorate(command: F) -> F:
+        for add in (
+            click.option(
+                "--scheduler", metavar="tcp://HOST:PORT", help="train on the workers of this Dask scheduler"
+            ),
+            click.option(
+                "--workers",
+                default=1,
+                show_default=True,
+                type=click.IntRange(1),
+                help="processes of this machine",
+            ),
+            click.option(
+                "--rank",
+                default="loss",
+                show_default=True,
+                type=click.Choice(["loss", "accuracy"]),
+                help="the best trial has the lowest validation loss, or the highest accuracy",
+            ),
+            click.option(
+                "--search-seed",
+                default=0,
+                show_default=True,
+                type=click.IntRange(0),
+                help="of the random draws",
+            ),
+            click.option(
+                "--rounds",
+                default=rounds,
+                show_default=True,
+                type=click.IntRange(1),
+                help="after the first, each in a quarter of the range, around the best so far",
+            ),
+            click.option(
+                "--trials",
+                default=trials,
+                show_default=True,
+                type=click.IntRange(1),
+                help="random draws a round",
+            ),
+        ):
+            command = add(command)
+        return command
+
+    return decorate
+
+
+@click.command()
+@click.option(
+    "--random",
+    "random_",
+    multiple=True,
+    metavar="NAME=SPACE",
+    help="draw an option: lr=log:1e-5:1e-3, hidden=int:150:400, dropout=float:0:0.5, activation=relu,tanh",
+)
+@click.option(
+    "--grid",
+    multiple=True,
+    metavar="NAME=VALUES",
+    help="try every value of an option: activation=relu,tanh, hidden='256,128|64', lambda=log:1e-4:1:5",
+)
+@click.option("--space", "space_file", type=PATH, help="a .json or .toml file with the space")
+@search_options()
+@experiment_options(TRAIN)
+@run_options
+def sweep(random_: Sequence[str], grid: Sequence[str], space_file: Path | None, **given: Any) -> None:
+    """Search over any training option: grid and random search, in rounds, on one machine or many.
+
+    The other options say what all trials have in common. The same command, given again, goes on where it was
+    interrupted.
+    """
+    space = _space(random_, grid, space_file)
+    run_search(space, TRAIN, "sweep", given)
+
+
+def run_search(space: Space, defaults: Experiment, name: str, given: dict[str, Any]) -> Found:
+    """Carry out the search that the options ask for, and print what it came to."""
+    from linclass import search
+    from linclass.search.sweep import executor_of
+
+    places = {key: given.pop(key) for key in OF_THE_RUN}
+    quiet = given.pop("quiet")
+    plan = _plan(space, defaults, given)
+    places["executor"] = executor_of(places.pop("workers"), places.pop("scheduler"))
+    places["threads"] = places["threads"] or 1
+    found = search.search(plan, name=name, listener=Console(quiet=quiet), **places)
+    print_found(found)
+    return found
+
+
+def print_found(found: Found) -> None:
+    """The table, what it means, and where it is."""
+    from linclass.search import report
+
+    print_table(report.table(found))
+    for remark in report.remarks(found):
+        say(remark)
+    say(f"in {found.path}; the best model in {found.path / 'best'}")
+
+
+def _plan(space: Space, defaults: Experiment, given: dict[str, Any]) -> Plan:
+    from linclass.search import Plan
+
+    for name in space.fields:
+        if given.get(name) is not None:
+            raise UsageError(f"{option_name(name)} is searched: leave it out, or out of the space")
+    numbers = {key: given.pop(key) for key in ("trials", "rounds", "rank")}
+    # what is searched needs a value in the common settings too: --model mlp wants some --hidden
+    settings = chosen(defaults, {**given, **space.first_values()})
+    return Plan(space, settings, seed=given.pop("search_seed"), **numbers)
+
+
+def _space(random: Sequence[str], grid: Sequence[str], space_file: Path | None) -> Space:
+    from linclass.search.space_file import read_space
+    from linclass.search.spaces import Space, parse
+
+    if space_file is None:
+        return Space(tuple(parse(text) for text in random), tuple(parse(text, grid=True) for text in grid))
+    from_file = read_space(space_file)
+    return Space(
+        (*from_file.random, *(parse(text) for text in random)),
+        (*from_file.grid, *(parse(text, grid=True) for text in grid)),
+    )

@@ -1,0 +1,256 @@
+"""Searches: stacks, early stopping, what is kept, and that nothing finished is trained again."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from linclass import blas, experiment
+from linclass.callbacks import is_patience_over
+from linclass.console import call
+from linclass.errors import DataError, InterruptedRun, RunTakenError, UsageError
+from linclass.experiment import build, load_data
+from linclass.history import History
+from linclass.runs import Run
+from linclass.search import Plan, grid_search, random_search, search, space
+from linclass.search.executors import here, processes
+from linclass.search.packs import Pack, PackResult, pack, train_pack
+from linclass.search.trials import draw
+from linclass.settings import Experiment
+from linclass.sweep_command import sweep
+from linclass.training import evaluate
+
+BASE = Experiment(dataset="cifar10-sample", train_size=300, epochs=3, batch_size=50)
+MLP = BASE.replace(model="mlp", hidden="8", optimizer="adam")
+SPACE = {"lr": ([1e-4, 1e-2], "log"), "reg": ([1e-4, 1e-1], "log")}
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    for drawing in ("draw_curves", "draw_weights"):  # they have tests of their own
+        monkeypatch.setattr(f"linclass.gallery.{drawing}", lambda *_: None)
+
+
+def test_only_what_differs_in_constants_shares_a_pack() -> None:
+    trials = draw(space(SPACE, {"batch_size": [50, 60]}), BASE, trials=20)
+    packs = pack(trials)
+    assert [len(members) for members in packs] == [16, 16, 4, 4]
+    assert sorted(trial.number for members in packs for trial in members) == list(range(40))
+    for members in packs:
+        assert len({trial.settings.batch_size for trial in members}) == 1
+    replicas = draw(space(SPACE), BASE.replace(seeds=2), trials=3)
+    assert [len(members) for members in pack(replicas)] == [1, 1, 1]
+
+
+def history_of(job: experiment.Job) -> History:
+    job.trainer.callbacks += experiment.stoppers(job.settings, print)
+    with blas.limited(1):
+        return job.fit().history
+
+
+@pytest.mark.parametrize("base", [BASE, MLP.replace(dropout=0.2)], ids=["linear", "mlp"])
+def test_a_stack_is_its_models_trained_alone(base: Experiment) -> None:
+    base = base.replace(dtype="float64", patience=1, epochs=4)
+    changes = [{"eta": 0.001, "l2": 0.5}, {"eta": 0.05, "l2": 0.0}, {"eta": 0.004, "l2": 0.01}]
+    base = base.resolved()
+    stack = [base.replace(**change) for change in changes]
+    dataset = load_data(base)
+    theirs = history_of(build(stack, dataset))
+    for k, settings in enumerate(stack):
+        own = history_of(build(settings, dataset))
+        assert len(own.of_model(0)) == len(theirs.of_model(k))
+        for name in ("train_cost", "val_loss", "learning_rate"):
+            np.testing.assert_allclose(own.column(name), theirs.column(name, k), rtol=1e-10)
+
+
+def test_only_eta_and_l2_may_differ_in_a_stack() -> None:
+    dataset = load_data(BASE.resolved())
+    with pytest.raises(ValueError, match="eta and l2 only"):
+        build([BASE, BASE.replace(batch_size=10)], dataset)
+    with pytest.raises(ValueError, match="one seed"):
+        build([BASE.replace(seeds=2), BASE.replace(seeds=2, eta=0.5)], dataset)
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "over"),
+    [
+        ([3, 2, 1], 1, False),
+        ([1, 2], 1, True),
+        ([1, 2], 2, False),
+        ([2, 1, 3, 1], 2, True),  # as low is not lower
+        ([2, 1, 3, 0.5], 2, False),
+        ([1, 2, 3, 4], 0, False),
+        ([], 1, False),
+    ],
+)
+def test_patience(losses: list[float], patience: int, over: bool) -> None:
+    assert is_patience_over(np.array(losses, float), patience) is over
+
+
+def test_early_stopping_keeps_the_best_and_survives_resume(tmp_path: Path) -> None:
+    settings = MLP.replace(eta=0.02, epochs=30, patience=3)
+    run = experiment.run(settings, out=tmp_path / "whole")
+    losses = run.history.column("val_loss")
+    best = int(np.argmin(losses)) + 1
+    assert len(losses) == best + 3 < 30
+    assert Run(run.path).epoch_of("best") == best
+    assert "3 epochs without a lower validation loss" in Run(run.path).status["notes"][-1]
+    with pytest.raises(UsageError, match="stopped by --patience 3"):
+        experiment.resume(run.path, epochs=40)
+
+    class StopAfter(experiment.Listener):
+        def epoch(self, rows: Any) -> None:
+            if rows[0]["epoch"] == best + 1:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        experiment.run(settings, out=tmp_path / "cut", listener=StopAfter())
+    again = experiment.resume(tmp_path / "cut")
+    assert again.history.epochs == best + 3
+    assert (tmp_path / "cut/best.npz").read_bytes() == (run.path / "best.npz").read_bytes()
+
+
+def test_a_search_keeps_and_marks_its_trials(tmp_path: Path) -> None:
+    found = random_search(SPACE, BASE, trials=5, rounds=2, out=tmp_path)
+    table = found.table()
+    assert list(table["round"]) == [0] * 5 + [1] * 5
+    best = table.loc[table["val_loss"].idxmin()]
+    assert found.best.trial.number == best["trial"]
+    assert found.settings.eta == best["eta"]
+    p = best["val_accuracy"]
+    assert best["val_error"] == pytest.approx((p * (1 - p) / 500) ** 0.5)
+    assert list(table["close"]) == [p - q <= best["val_error"] for q in table["val_accuracy"]]
+    assert (tmp_path / "trials.csv").read_text().splitlines()[0].startswith("trial,round,eta,l2,status")
+    # the model that is returned, and the one in best/, have the score that the table says
+    kept = Run(tmp_path / "best")
+    assert kept.settings == found.settings
+    dataset = load_data(kept.settings)
+    for model in (found.model, kept.model("best"), kept.model("last")):
+        job = build(kept.settings, dataset, model=model)
+        measured = evaluate(job.model, job.valid)
+        assert measured.loss[0] == pytest.approx(best["val_loss"], rel=1e-6)
+        assert measured.accuracy[0] == pytest.approx(best["val_accuracy"])
+
+
+def test_grid_search_ranks_by_accuracy_too(tmp_path: Path) -> None:
+    found = grid_search({"eta": [1e-4, 1e-3, 1e-2]}, BASE.replace(seeds=2), rank="accuracy", out=tmp_path)
+    assert found.best.score.val_accuracy == max(result.score.val_accuracy for result in found.results)
+    assert found.settings.seeds == 2
+    assert Run(tmp_path / "best").settings.seeds == 1
+
+
+def test_diverged_trials_are_results(tmp_path: Path) -> None:
+    found = grid_search({"eta": [1e-3, 1e200]}, BASE, out=tmp_path)
+    assert [result.score.status for result in found.results] == ["finished", "diverged"]
+    assert found.results[1].score.val_loss == np.inf
+    again = grid_search({"eta": [1e-3, 1e200]}, BASE, out=tmp_path)
+    np.testing.assert_equal(again.rows(), found.rows())
+    with pytest.raises(UsageError, match="every trial diverged"):
+        grid_search({"eta": [1e200, 1e201]}, BASE, out=tmp_path / "all")
+
+
+def counting(trained: list[int], stop_after: int = 99) -> Any:
+    def execute(packs: Mapping[int, Pack]) -> Iterator[tuple[int, PackResult]]:
+        for number, result in itertools.islice(here(packs), stop_after):
+            trained.append(number)
+            yield number, result
+        if stop_after < len(packs):
+            raise KeyboardInterrupt
+
+    return execute
+
+
+PLAN = Plan(space(None, {"lr": [1e-3, 1e-2], "batch_size": [50, 60, 70]}), BASE)
+
+
+def test_an_interrupted_search_goes_on_where_it_was(tmp_path: Path) -> None:
+    whole = search(PLAN, out=tmp_path / "whole")
+    first: list[int] = []
+    with pytest.raises(InterruptedRun, match="the same command goes on") as caught:
+        search(PLAN, out=tmp_path / "cut", executor=counting(first, 2))
+    assert caught.value.exit_code == 130
+    assert len((tmp_path / "cut/trials.csv").read_text().splitlines()) == 1 + 4
+    second: list[int] = []
+    found = search(PLAN, out=tmp_path / "cut", executor=counting(second))
+    assert (first, second) == ([0, 1], [2])
+    assert found.rows() == whole.rows()
+    assert (tmp_path / "cut/trials.csv").read_bytes() == (tmp_path / "whole/trials.csv").read_bytes()
+    third: list[int] = []
+    assert search(PLAN, out=tmp_path / "cut", executor=counting(third)).rows() == whole.rows()
+    assert third == []
+
+
+def test_processes_give_the_same_table(tmp_path: Path) -> None:
+    search(PLAN, out=tmp_path / "here")
+    search(PLAN, out=tmp_path / "there", executor=processes(2))
+    assert (tmp_path / "there/trials.csv").read_bytes() == (tmp_path / "here/trials.csv").read_bytes()
+
+
+def test_another_search_in_the_same_place_is_refused(tmp_path: Path) -> None:
+    search(PLAN, out=tmp_path)
+    other = Plan(PLAN.space, BASE.replace(epochs=2))
+    with pytest.raises(RunTakenError, match=r"another sweep \(epochs was 3, is 2\)"):
+        search(other, out=tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    assert len(search(other, out=tmp_path, overwrite=True).results) == 6
+    assert (tmp_path / "notes.txt").exists()
+    with pytest.raises(RunTakenError, match="holds a run"):
+        search(other, out=tmp_path / "best")
+
+
+def test_damaged_packs_are_said(tmp_path: Path) -> None:
+    search(PLAN, out=tmp_path)
+    path = tmp_path / "packs/0001.json"
+    record = json.loads(path.read_text())
+    record["results"][0]["settings"]["eta"] = 0.5
+    path.write_text(json.dumps(record))
+    with pytest.raises(DataError, match=r"0001.json is not a pack of this sweep .*delete it"):
+        search(PLAN, out=tmp_path)
+    path.unlink()
+    assert len(search(PLAN, out=tmp_path).results) == 6
+
+
+def test_a_worker_with_other_data_says_so() -> None:
+    (members,) = pack(draw(space(SPACE), BASE, trials=2))
+    with pytest.raises(DataError, match="not the data this search is about"):
+        train_pack(Pack(members, "loss", "0" * 64))
+
+
+def test_a_bad_space_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    for bad, said in (
+        ({"batch_size": [10, 1000]}, "--batch-size is 1,000"),
+        ({"schedule": ["constant", "cosine:0.5"]}, "ETA_MIN is 0.5"),
+        ({"momentum": [0.0, 0.9]}, "--momentum is 0.9, but --optimizer sgd has none"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            grid_search(bad, BASE, out=tmp_path / "bad")
+    assert not (tmp_path / "bad").exists()
+
+
+def test_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    common = ["--dataset", "cifar10-sample", "--train-size", "300", "--epochs", "1", "--quiet"]
+    arguments = [*common, "--model", "mlp", "--random", "hidden=int:4:9", "--grid", "activation=relu,tanh"]
+    assert call(sweep, [*arguments, "--trials", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "within one standard error" in out
+    assert "the best again: linclass train --dataset cifar10-sample" in out
+    assert len(Path("result_pics/sweep/trials.csv").read_text().splitlines()) == 5
+    assert call(sweep, [*arguments, "--trials", "3"]) == 5
+    assert "trials was 2, is 3" in capsys.readouterr().err
+    for bad, said in (
+        ([], "nothing to search"),
+        (["--random", "lr=log:0:1"], "needs a number above 0"),
+        (["--random", "lr=log:1:2", "--lr", "1"], "--eta is searched"),
+        (["--grid", "lr=1,2", "--rounds", "2"], "--rounds narrows random dimensions"),
+    ):
+        assert call(sweep, [*common, *bad]) == 2
+        assert said in capsys.readouterr().err
