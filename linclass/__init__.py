@@ -40,7 +40,8 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     options.py      command-line options from Experiment
     console.py      progress, tables, errors as exit codes
     assignment.py   a published experiment that runs again with one command
-    sweep_command.py  `linclass sweep`
+    sweep_command.py    `linclass sweep`
+    search_assignment.py  a published search that runs again
     cli.py          the command line
 """
 

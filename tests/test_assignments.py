@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,13 +14,19 @@ from linclass.assignment import Assignment, compare_numbers, lab_line
 from linclass.console import call
 from linclass.experiment import Result
 from linclass.history import COLUMNS, History
+from linclass.search_assignment import SearchAssignment
 
 ROOT = Path(__file__).parent.parent
-NAMES = sorted(path.stem for path in (ROOT / "assignments").glob("[a-z]*.py"))
+FOUND: dict[str, Any] = {
+    path.stem: importlib.import_module(f"linclass.assignments.{path.stem}").ASSIGNMENT
+    for path in sorted((ROOT / "assignments").glob("[a-z]*.py"))
+}
+NAMES = [name for name, found in FOUND.items() if isinstance(found, Assignment)]
+SEARCHES = [name for name, found in FOUND.items() if isinstance(found, SearchAssignment)]
 
 
 def assignment(name: str) -> Assignment:
-    found: Assignment = importlib.import_module(f"linclass.assignments.{name}").ASSIGNMENT
+    found: Assignment = FOUND[name]
     return found
 
 
@@ -63,6 +70,25 @@ def test_runs_on_the_sample_with_options(
         drawn = finished_one and bool({"test_accuracy", "val_accuracy"} & set(at_first))
         assert (folder / "published.png").exists() == drawn
     assert all(set(published) <= set(found.variants) for published in [found.published])
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_searches_run_on_the_sample(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for drawing in ("draw_curves", "draw_weights"):
+        monkeypatch.setattr(f"linclass.gallery.{drawing}", lambda *_: None)
+    found: SearchAssignment = FOUND[name]
+    assert found.name == name
+    arguments = ["--epochs", "1", "--quiet", "--train-size", "200"]
+    if found.random:
+        arguments += ["--trials", "2"]
+    assert call(found.command(), arguments, prog_name=name) == 0
+    out = capsys.readouterr().out
+    assert "the report chose" in out
+    assert "on the bundled sample" in out
+    assert Path("result_pics", name, "trials.csv").exists()
+    assert call(found.command(), ["--lr", "1"], prog_name=name) == 2
 
 
 def test_the_published_numbers_are_those_of_the_report() -> None:

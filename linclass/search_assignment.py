@@ -1,0 +1,77 @@
+"""A published search that runs again with one command: what was searched, and what the report chose."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import click
+
+from linclass.console import call, say
+from linclass.options import chosen, experiment_options, run_options
+from linclass.settings import Experiment
+from linclass.sweep_command import run_search, search_options
+
+
+@dataclass(frozen=True)
+class SearchAssignment:
+    """A published search.
+
+    Attributes:
+        name: its file, and its directory under result_pics/.
+        title: one line. source: the report.
+        settings: what all trials have in common.
+        random, grid: the space; see `search.spaces`. trials: random draws.
+        chosen: what the report took from it, in words. remarks: what else is to be said.
+    """
+
+    name: str
+    title: str
+    source: str
+    settings: Experiment
+    random: Mapping[str, Any] = field(default_factory=dict)
+    grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    trials: int = 1
+    chosen: str = ""
+    remarks: str = ""
+
+    def command(self) -> click.Command:
+        """Its command line: the options of `linclass sweep`, but for the space."""
+
+        @click.command(self.name, help=f"{self.title}\n\n{self.source}.")
+        @search_options(self.trials)
+        @experiment_options(self.settings)
+        @run_options
+        def command(**given: Any) -> None:
+            self.run(given)
+
+        return command
+
+    def run(self, given: dict[str, Any]) -> None:
+        """Search, print the table and what the report chose."""
+        from linclass.search import space
+
+        settings = self._fitting(given)
+        found = run_search(space(self.random, self.grid), settings, self.name, given)
+        if self.chosen:
+            say(f"the report chose {self.chosen}")
+        if self.remarks:
+            say(self.remarks)
+        if found.settings.dataset.endswith("-sample"):
+            say(f"{self.name}: on the bundled sample; the report's search is on the full data")
+
+    def _fitting(self, given: Mapping[str, Any]) -> Experiment:
+        """The settings, with all of the bundled sample where that has fewer rows than the report used."""
+        from linclass import experiment
+
+        wanted = chosen(self.settings, given).resolved()
+        dataset = experiment.load_data(wanted.replace(train_size=0), given["data_dir"])
+        if dataset.is_sample and given["train_size"] is None and wanted.train_size > len(dataset.train):
+            return self.settings.replace(train_size=0)
+        return self.settings
+
+    def main(self) -> None:
+        """Run from the command line: `python -m assignments.<name>`."""
+        sys.exit(call(self.command(), prog_name=f"python -m assignments.{self.name}"))
