@@ -22,6 +22,7 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     health.py       why a network does not learn: dead units, vanished gradients
     gradcheck/      numerical against analytic gradients, and what is wrong with them
     optimum.py      L-BFGS on the same loss_and_grads: the true minimum, and the gap to it
+    landscape/      the loss around a model: Hessian, minimal ratio, gradient norms
     plots/          arrays -> Figure (the only place that imports matplotlib)
     gallery.py      which pictures a run has, and what they say
     training.py     TrainState, Callback, Trainer
@@ -42,6 +43,7 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     assignment.py   a published experiment that runs again with one command
     sweep_command.py    `linclass sweep`
     search_assignment.py  a published search that runs again
+    study.py        the claims of a report, tested: verdicts and the numbers behind them
     cli.py          the command line
 """
 

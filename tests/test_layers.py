@@ -9,6 +9,7 @@ import pytest
 import linclass
 import linclass.datasets
 import linclass.gradcheck
+import linclass.landscape
 import linclass.models
 import linclass.plots
 
@@ -41,6 +42,7 @@ PACKAGES = {
     "linclass": linclass,
     "linclass.datasets": linclass.datasets,
     "linclass.gradcheck": linclass.gradcheck,
+    "linclass.landscape": linclass.landscape,
     "linclass.models": linclass.models,
     "linclass.plots": linclass.plots,
 }

@@ -23,6 +23,8 @@ Modules, each importing only from those above it:
 
 from __future__ import annotations
 
+from matplotlib.figure import Figure
+
 from linclass.plots.calibration import reliability_diagram
 from linclass.plots.examples import mistakes
 from linclass.plots.histogram import probability_histogram
@@ -37,6 +39,7 @@ from linclass.plots.samples import samples
 from linclass.plots.style import save
 
 __all__ = [
+    "Figure",
     "animation",
     "comparison",
     "confusion",

@@ -1,0 +1,188 @@
+"""Study: the claims of a report, tested on seeds: each with a verdict and the numbers behind it.
+
+A file in `assignments/` says what was claimed and holds the function that trains, measures and judges; this
+module gives it a command line with every experiment option, prints the claims and keeps the pictures.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import click
+
+from linclass.console import Console, call, print_table, say
+from linclass.listener import SILENT, Listener
+from linclass.options import PATH, chosen, data_dir_option, experiment_options, quiet_option, threads_option
+from linclass.settings import Experiment
+
+if TYPE_CHECKING:
+    from linclass.experiment import Job
+    from linclass.metrics import Interval
+    from linclass.plots import Figure
+    from linclass.training import Callback
+
+SUPPORTED = "supported"
+NOT_SUPPORTED = "not supported"
+DEPENDS = "depends on the definition"
+VERDICTS = (SUPPORTED, NOT_SUPPORTED, DEPENDS)
+
+
+class Claim(NamedTuple):
+    """What a report says, one of VERDICTS, and the numbers with their intervals that decide it."""
+
+    text: str
+    verdict: str
+    numbers: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a study came to.
+
+    Attributes:
+        pictures: file name without ".png" -> figure.
+        tables: heading -> rows, the first of which is the table's own heading; printed above the claims.
+    """
+
+    claims: Sequence[Claim]
+    pictures: Mapping[str, Figure]
+    tables: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
+
+
+class Investigation(Protocol):
+    """The function of a study; `options` are the study's own."""
+
+    def __call__(
+        self, settings: Experiment, *, data_dir: Path | None, listener: Listener, **options: Any
+    ) -> Findings: ...
+
+
+@dataclass(frozen=True)
+class Study:
+    """Claims of a report that are tested by one command.
+
+    Attributes:
+        name: its file, and its directory under result_pics/.
+        title: one line. source: the report.
+        settings: what it trains; the command line's options come on top.
+        find: trains, measures, judges.
+        options: click decorators for options that only this study has.
+    """
+
+    name: str
+    title: str
+    source: str
+    settings: Experiment
+    find: Investigation
+    options: Sequence[Callable[[Any], Any]] = ()
+
+    def run(
+        self,
+        given: Mapping[str, Any],
+        *,
+        out: Path | None = None,
+        data_dir: Path | None = None,
+        threads: int | None = None,
+        listener: Listener = SILENT,
+    ) -> Findings:
+        """Find out; print tables and claims; write the pictures and `claims.json` into the directory.
+
+        Args:
+            given: experiment fields and own options; None stands for "not given".
+            out: the directory, else result_pics/<name>; what an earlier run left there is replaced.
+        """
+        from linclass import blas, plots
+        from linclass.files import make_directory, write_json
+        from linclass.runs import RESULTS
+
+        fields = self.settings.to_dict()
+        own = {name: value for name, value in given.items() if name not in fields and value is not None}
+        settings = chosen(self.settings, given).resolved()
+        folder = out or RESULTS / self.name
+        make_directory(folder)
+        with blas.limited(threads or blas.DEFAULT_THREADS):
+            findings = self.find(settings, data_dir=data_dir, listener=listener, **own)
+        for name, figure in findings.pictures.items():
+            plots.save(figure, folder / f"{name}.png")
+        claims = [claim._asdict() for claim in findings.claims]
+        report = {"study": self.name, "source": self.source, "settings": settings.to_dict(), "options": own}
+        write_json(folder / "claims.json", {**report, "claims": claims})
+        self._print(findings, settings, folder)
+        return findings
+
+    def _print(self, findings: Findings, settings: Experiment, folder: Path) -> None:
+        for heading, rows in findings.tables.items():
+            say(f"{heading}:")
+            print_table(rows)
+            say("")
+        for claim in findings.claims:
+            say(f"{claim.verdict}: {claim.text}\n    {claim.numbers}")
+        changed = settings.differences(self.settings.resolved())
+        if changed:
+            texts = (f"{name} {mine} instead of {theirs}" for name, (mine, theirs) in changed.items())
+            say(f"not the study's settings: {', '.join(texts)}")
+        say(f"in {folder}/")
+
+    def command(self) -> click.Command:
+        """Its command line."""
+
+        def command(quiet: bool, **given: Any) -> None:
+            places = {key: given.pop(key) for key in ("out", "data_dir", "threads")}
+            self.run(given, listener=Console(quiet=quiet), **places)
+
+        out = click.option("--out", type=PATH, help=f"the directory [default: result_pics/{self.name}]")
+        options = [experiment_options(self.settings), *self.options]
+        for add in (quiet_option, threads_option, data_dir_option, out, *reversed(options)):
+            command = add(command)
+        return click.command(self.name, help=f"{self.title}\n\n{self.source}.")(command)
+
+    def main(self) -> None:
+        """Run from the command line: `python -m assignments.<name>`."""
+        sys.exit(call(self.command(), prog_name=f"python -m assignments.{self.name}"))
+
+
+def trained(
+    settings: Experiment,
+    *watching: Callback,
+    data_dir: Path | None = None,
+    listener: Listener = SILENT,
+    label: str = "",
+) -> Job:
+    """Train an experiment in memory, without a run directory; its model and history are in the job.
+
+    Args:
+        watching: callbacks. label: what the listener is told it is.
+    """
+    from linclass import experiment
+    from linclass.callbacks import Progress
+
+    settings = settings.resolved()
+    dataset = experiment.load_data(settings, data_dir)
+    experiment.note_sample(settings, dataset, listener)
+    job = experiment.build(settings, dataset)
+    job.trainer.callbacks += [*watching, Progress(listener.epoch)]
+    listener.start(f"memory: {label or settings.dataset}", 0, settings.epochs)
+    try:
+        job.fit()
+    finally:
+        listener.close()
+    return job
+
+
+def verdict(holds: bool) -> str:
+    """SUPPORTED or NOT_SUPPORTED."""
+    return SUPPORTED if holds else NOT_SUPPORTED
+
+
+def is_below(difference: Interval, bound: float = 0.0) -> bool:
+    """Whether the whole 95 % interval lies below `bound`; False where there is no interval."""
+    return difference.bounds()[1] < bound
+
+
+def is_above(difference: Interval, bound: float = 0.0) -> bool:
+    """Whether the whole 95 % interval lies above `bound`; False where there is no interval."""
+    return difference.bounds()[0] > bound

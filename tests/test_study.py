@@ -1,0 +1,56 @@
+"""Studies: claims with verdicts, printed and kept."""
+
+import json
+from pathlib import Path
+
+import click
+import pytest
+from matplotlib.figure import Figure
+
+from linclass.console import call
+from linclass.metrics import Interval
+from linclass.settings import Experiment
+from linclass.study import Claim, Findings, Study, is_above, is_below, trained, verdict
+
+
+def find(settings, *, data_dir, listener, twice=False):
+    job = trained(settings, data_dir=data_dir, listener=listener)
+    loss = float(job.trainer.state.history.last("train_loss")[0])
+    numbers = f"{loss * (2 if twice else 1):.3f}"
+    return Findings([Claim("it learns", verdict(loss < 2.3), numbers)], {"empty": Figure()}, {"T": [("a",)]})
+
+
+STUDY = Study(
+    name="mlds_test",
+    title="A study.",
+    source="a test",
+    settings=Experiment(dataset="mnist-sample", epochs=1, eta=0.1),
+    find=find,
+    options=[click.option("--twice", is_flag=True, default=None, help="double")],
+)
+
+
+def test_a_study_prints_its_claims_and_keeps_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "here"
+    assert call(STUDY.command(), ["--out", str(out), "--epochs", "2", "--twice"], prog_name="mlds_test") == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith("T:\na\n\nsupported: it learns\n    ")
+    assert "not the study's settings: epochs 2 instead of 1" in captured.out
+    assert "memory: mnist-sample" in captured.err
+    kept = json.loads((out / "claims.json").read_text())
+    assert kept["claims"][0]["verdict"] == "supported"
+    assert kept["settings"]["epochs"] == 2
+    assert kept["options"] == {"twice": True}
+    assert (out / "empty.png").exists()
+
+
+def test_a_wrong_value_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(STUDY.command(), ["--eta", "-1"], prog_name="mlds_test") == 2
+    assert "--eta is -1.0" in capsys.readouterr().err
+
+
+def test_an_interval_decides_only_as_a_whole() -> None:
+    assert is_below(Interval(-1.0, 0.5))
+    assert not is_below(Interval(-1.0, 1.5))
+    assert is_above(Interval(2.0, 0.5), 1.0)
+    assert not is_above(Interval(2.0, float("nan")))
