@@ -234,18 +234,16 @@ def evaluate(
     """Score the run in DIRECTORY on a split.
 
     Loss, cost, accuracy with its 95 % interval; per-class recall, confusions, calibration, the most confident
-    mistakes and the true class's probability, as tables and as pictures in DIRECTORY.
+    mistakes and the true class's probability, as tables and as pictures in DIRECTORY. Of a regression loss,
+    cost, R^2 and the largest error.
     """
     from linclass import scoring
 
     reports = scoring.evaluate_run(
         directory, split=on, weights=weights, pictures=details, listener=Console(quiet=quiet), **places
     )
-    rows = [("model", "loss", "cost", "accuracy", "95 % interval")]
-    for r in reports:
-        low, high = r.interval
-        interval = f"{100 * low:.2f} to {100 * high:.2f} %"
-        rows.append((str(r.model), f"{r.loss:.5f}", f"{r.cost:.5f}", f"{100 * r.accuracy:.2f} %", interval))
+    rows = [("model", *reports[0].scores())]
+    rows += [(str(report.model), *report.scores().values()) for report in reports]
     say(f"{directory}, weights {weights}, on the {reports[0].rows} {on} rows:")
     print_table(rows if len(reports) > 1 else [row[1:] for row in rows])
     for heading, table in reports[0].tables()[1:] if details else []:

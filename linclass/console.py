@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import traceback
@@ -125,10 +126,10 @@ def _numbers(rows: Sequence[Row]) -> str:
     def mean(name: str) -> float:
         return float(sum(row[name] for row in rows)) / len(rows)
 
-    return (
-        f"cost {mean('train_cost'):.4f} train {mean('val_cost'):.4f} val  "
-        f"accuracy {100 * mean('train_accuracy'):.2f} {100 * mean('val_accuracy'):.2f} %"
-    )
+    cost = f"cost {mean('train_cost'):.4f} train {mean('val_cost'):.4f} val"
+    if math.isnan(mean("train_accuracy")):  # a regression
+        return cost
+    return f"{cost}  accuracy {100 * mean('train_accuracy'):.2f} {100 * mean('val_accuracy'):.2f} %"
 
 
 def print_result(result: Result) -> None:
@@ -138,8 +139,12 @@ def print_result(result: Result) -> None:
         return
     splits = {"train": "train", "val": "validation", "test": "test"}
     shown = {key: name for key, name in splits.items() if f"{key}_accuracy" in history.columns}
+    numbers = ["loss", "cost", "accuracy"]
+    if result.settings.is_regression:
+        shown.pop("test", None)  # of which only the accuracy is kept
+        numbers.remove("accuracy")
     rows: list[tuple[str, ...]] = [("", *shown.values())]
-    for name in ("loss", "cost", "accuracy"):
+    for name in numbers:
         cells = (f"{key}_{name}" for key in shown)
         rows.append(
             (name, *(result.final(c).text(name == "accuracy") if c in history.columns else "" for c in cells))

@@ -97,6 +97,16 @@ class Report:
     def rows(self) -> int:
         return int(self.confusion.sum())
 
+    def scores(self) -> dict[str, str]:
+        """Its numbers by name, as text."""
+        low, high = self.interval
+        return {
+            "loss": f"{self.loss:.5f}",
+            "cost": f"{self.cost:.5f}",
+            "accuracy": f"{100 * self.accuracy:.2f} %",
+            "95 % interval": f"{100 * low:.2f} to {100 * high:.2f} %",
+        }
+
     @property
     def correct(self) -> int:
         return int(self.confusion.trace())
@@ -124,6 +134,55 @@ class Report:
             (calibration, _calibration(self)),
             (f"the most confident mistakes, by {_probability(self)}", _mistakes(self)),
         ]
+
+
+@dataclass(frozen=True)
+class RegressionReport:
+    """Of one model on n rows whose targets are numbers.
+
+    Attributes:
+        model: which of the stack. loss: mean squared error, without the penalty; cost: with it.
+        explained: R^2 = 1 - sum((s - y)^2) / sum((y - mean y)^2).
+        largest: the largest |s - y|.
+    """
+
+    model: int
+    rows: int
+    loss: float
+    cost: float
+    explained: float
+    largest: float
+
+    def scores(self) -> dict[str, str]:
+        """Its numbers by name, as text."""
+        return {
+            "loss": f"{self.loss:.6g}",
+            "cost": f"{self.cost:.6g}",
+            "R^2": f"{self.explained:.6f}",
+            "largest error": f"{self.largest:.4g}",
+        }
+
+    def tables(self) -> list[tuple[str, Table]]:
+        """(heading, rows) of each table."""
+        return [(f"on {self.rows:,} rows", [(name, text) for name, text in self.scores().items()])]
+
+
+def regression_reports(model: Classifier, data: Inputs) -> list[RegressionReport]:
+    """How near each model of the stack comes to the targets `(n, C)` of `data`."""
+    y = data.split.y
+    found, penalty, scores = evaluate(model, data), model.penalty(), scores_of(model, data)
+    total = float(np.sum((y - y.mean(axis=0)) ** 2))
+    return [
+        RegressionReport(
+            model=k,
+            rows=len(data),
+            loss=float(found.loss[k]),
+            cost=float(found.loss[k] + penalty[k]),
+            explained=1 - float(found.loss[k]) * len(data) / total,
+            largest=float(np.abs(scores[k] - y).max()),
+        )
+        for k in range(model.K)
+    ]
 
 
 def report(

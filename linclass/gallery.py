@@ -1,17 +1,19 @@
 """The pictures of a run: which figures there are, what they are called, what they say.
 
 <epoch>_loss.png  <epoch>_accuracy.png  <epoch>_difference.png  <epoch>_weights.png  weights.gif
+of a regression  <epoch>_function.png in place of the accuracy
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from linclass.datasets.functions import FUNCTIONS, grid
 from linclass.errors import UsageError
 from linclass.history import History
 from linclass.metrics import total_variation
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from linclass.datasets.dataset import Dataset
     from linclass.plots.images import Scale
 
+DRAWN_POINTS = 1000
+"""Of a function's picture."""
 UNITS_SHOWN = 20
 """Of an MLP's first hidden layer."""
 LOG_EPOCHS_FROM = 200
@@ -54,7 +58,7 @@ class Subject:
 
 
 def draw_curves(folder: Path, subject: Subject, history: History) -> None:
-    """The loss, accuracy and difference pictures up to the history's last epoch."""
+    """The loss, accuracy (of classes only) and difference pictures up to the history's last epoch."""
     from linclass import plots
 
     epochs = np.arange(1, history.epochs + 1)
@@ -88,8 +92,26 @@ def draw_curves(folder: Path, subject: Subject, history: History) -> None:
             log_epochs=log_epochs,
         ),
     }
+    if subject.settings.is_regression:
+        del figures["accuracy"]
     for kind, figure in figures.items():
         plots.save(figure, folder / f"{history.epochs}_{kind}.png")
+
+
+def draw_function(path: Path, subject: Subject, predict: Callable[[Array], Array], epoch: int) -> None:
+    """The function that was to be learnt and what the models make of it; nothing for other data.
+
+    predict: x `(n, 1)` -> scores `(K, n, 1)`.
+    """
+    function = FUNCTIONS.get(subject.settings.dataset)
+    if function is None:
+        return
+    from linclass import plots
+
+    x = grid(DRAWN_POINTS)
+    title = subject.heading(f"The function and what is learnt after epoch {epoch}")
+    figure = plots.fits(x, function(x), {"": predict(x[:, None])[:, :, 0].T}, title=title)
+    plots.save(figure, path)
 
 
 def draw_weights(

@@ -1,7 +1,8 @@
 """History: one row an epoch (and model), the only place metrics go.
 
 Printing, plotting and stopping read it; `values.csv` is its text, and numbers read back exactly.
-With K > 1 models a leading column `model` tells them apart (long format).
+With K > 1 models a leading column `model` tells them apart (long format). A regression has no accuracies:
+these columns are NaN, `nan` in the text.
 """
 
 from __future__ import annotations

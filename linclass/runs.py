@@ -13,7 +13,7 @@ import contextlib
 import re
 import shutil
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ FORMAT = 1
 """Of the run directory; raised when an older linclass could not read it."""
 _CSV_LIMIT = 1 << 30
 _PICTURE = re.compile(
-    r"[0-9]+_(loss|accuracy|difference|weights)\.png|weights\.gif|published\.png"
+    r"[0-9]+_(loss|accuracy|difference|weights|function)\.png|weights\.gif|published\.png"
     r"|templates_(\w+_)?(class|shared|symmetric)\.(png|gif)"
     r"|(train|validation|test)_(confusion|calibration|mistakes|probabilities)\.png"
 )
@@ -217,7 +217,21 @@ class Run:
         gallery.draw_curves(self.path, self.subject, state.history)
         picture = self.path / f"{epoch}_weights.png"
         gallery.draw_weights(picture, self.subject, first_layer(state.params)[0], epoch)
+        gallery.draw_function(self.path / f"{epoch}_function.png", self.subject, self._predict(state), epoch)
         self.write_status("running", state)
+
+    def _predict(self, state: TrainState) -> Callable[[Array], Array]:
+        """x `(n, d)` as the data has it -> scores `(K, n, C)` of the state's models."""
+
+        def predict(x: Array) -> Array:
+            assert self.scaler is not None
+            model = self.blank_model()
+            for owner, now in ((model.params, state.params), (model.buffers, state.buffers)):
+                for name, array in owner.items():
+                    array[...] = now[name]
+            return model.scores(self.scaler.transform(x, self.settings.dtype))
+
+        return predict
 
     def finish(self, state: TrainState, word: str, notes: Sequence[str] = ()) -> None:
         """Write best.npz, the animation and the closing status."""

@@ -11,7 +11,7 @@ from linclass.datasets import batches
 from linclass.datasets.dataset import Split
 from linclass.datasets.inputs import Inputs
 from linclass.errors import UsageError
-from linclass.evaluation import Report
+from linclass.evaluation import RegressionReport, Report
 from linclass.experiment import check_same_data, load_data
 from linclass.health import LayerHealth
 from linclass.listener import SILENT, Listener
@@ -30,12 +30,12 @@ def evaluate_run(
     data_dir: Path | None = None,
     threads: int | None = None,
     listener: Listener = SILENT,
-) -> list[Report]:
+) -> list[Report] | list[RegressionReport]:
     """Score a run's models on `split` ("train", "validation" or "test"): a report for each.
 
     Args:
         weights: "last", "best", the epoch of a snapshot, or several of them; see `classifier`.
-        pictures: draw those of model 0 into the run's directory.
+        pictures: draw those of model 0 into the run's directory; a regression's are drawn in training.
     """
     run = Run(Path(path))
     with blas.limited(threads or run.threads):
@@ -49,6 +49,8 @@ def evaluate_run(
             raise UsageError(f"--on {split}: {run.path} has the splits {', '.join(splits)}")
         rows = splits[split]
         data = Inputs(rows, run.loaded_scaler(), run.settings.dtype)
+        if dataset.is_regression:
+            return evaluation.regression_reports(model, data)
         reports = evaluation.reports(model, data, dataset.classes, loss=run.settings.loss)
     if pictures:
         of_what = run.subject.heading(f"{split} rows").split("\n")[1]
@@ -125,11 +127,17 @@ def predict_run(
 ) -> Array:
     """The classes `(n,)` that model k of a run predicts for the rows of a file, or for its own test split.
 
-    Raises UsageError where there is no test split or no such model, DataError for a file that does not fit.
+    Raises UsageError where there is no test split or no such model and for a regression, DataError for a
+    file that does not fit.
     """
     run = Run(Path(path))
     if not 0 <= k < run.settings.seeds:
         raise UsageError(f"--model is {k}: {run.path} has the models 0 to {run.settings.seeds - 1}")
+    if run.settings.is_regression:
+        raise UsageError(
+            f"{run.path} learnt a function, not classes: <epoch>_function.png shows what it predicts, and "
+            f"`linclass evaluate {run.path}` says how good that is"
+        )
     if rows is not None:
         x = submission.read_rows(rows, run.features)
     else:

@@ -46,6 +46,10 @@ def option(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+FUNCTION_NAMES = ("square-wave", "saw-sine", "eight-sines", "half-sine")
+"""The data sets that are a function to be learnt, a regression; see `datasets.functions`."""
+
+
 @dataclass(frozen=True)
 class Experiment:
     """One experiment; raises UsageError for a value that cannot be used."""
@@ -53,7 +57,8 @@ class Experiment:
     dataset: str = option(
         "cifar10",
         "cifar10, mnist, fashion-mnist, cifar10-sample, mnist-sample, or your own FILE.npz "
-        "(x_train, y_train, x_test, y_test) or FILE.csv (label, pixel0, ...)",
+        "(x_train, y_train, x_test, y_test) or FILE.csv (label, pixel0, ...); with --loss squared one of "
+        "square-wave, saw-sine, eight-sines, half-sine",
     )
     split: str = option(
         "auto",
@@ -92,7 +97,8 @@ class Experiment:
     init_std: float = option(0.01, "standard deviation of the normal initialisation", minimum=0)
     scaling: str = option(
         "auto",
-        "input scaling, fitted on the training split; auto: unit for MNIST, else per-pixel",
+        "input scaling, fitted on the training split; auto: unit for MNIST, raw for functions, else "
+        "per-pixel",
         choices=("auto", "raw", "unit", "global", "per-pixel"),
     )
     eta: float = option(0.001, "learning rate", flags=("--eta", "--lr"), above=0)
@@ -101,8 +107,9 @@ class Experiment:
     )
     loss: str = option(
         "softmax",
-        "softmax cross-entropy, C sigmoids with binary cross-entropy (bce), or multi-class SVM",
-        choices=("softmax", "bce", "svm"),
+        "softmax cross-entropy, C sigmoids with binary cross-entropy (bce), multi-class SVM, or for "
+        "functions the squared error",
+        choices=("softmax", "bce", "svm", "squared"),
     )
     label_smoothing: float = option(0.0, "share of the label spread over all classes (softmax)", minimum=0)
     reduction: str = option("mean", "gradients are means over the batch, or sums", choices=("mean", "sum"))
@@ -183,6 +190,11 @@ class Experiment:
             raise UsageError(f"--seeds is {self.seeds}: --model torch-mlp trains one alone; try --model mlp")
         if self.label_smoothing and self.loss != "softmax":
             raise UsageError(f"--label-smoothing goes with --loss softmax, not with {self.loss}")
+        if self.is_regression and self.loss != "squared":
+            raise UsageError(f"--dataset {self.dataset} is a regression: expected --loss squared")
+        if self.loss == "squared" and not self.is_regression:
+            names = ", ".join(FUNCTION_NAMES)
+            raise UsageError(f"--loss squared is for regression: expected --dataset to be one of {names}")
         if self.optimizer == "adamw" and self.l2:
             raise UsageError("--optimizer adamw has its own --weight-decay: expected --lambda 0")
 
@@ -190,7 +202,9 @@ class Experiment:
         """The same with every `auto` replaced by what it stands for: what run.json records."""
         is_mnist = self.dataset.removesuffix("-sample") in ("mnist", "fashion-mnist")
         is_cifar = self.dataset in ("cifar10", "cifar10-sample")
-        scaling = ("unit" if is_mnist else "per-pixel") if self.scaling == "auto" else self.scaling
+        scaling = self.scaling
+        if scaling == "auto":
+            scaling = "raw" if self.is_regression else "unit" if is_mnist else "per-pixel"
         init = self._auto_init() if self.init == "auto" else self.init
         split = ("batch-1" if is_cifar else "all") if self.split == "auto" else self.split
         return self.replace(scaling=scaling, init=init, split=split)
@@ -199,6 +213,11 @@ class Experiment:
         if self.model == "linear":
             return "normal"
         return "he" if self.activation in ("relu", "leaky-relu") else "xavier"
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether numbers are learnt, not classes."""
+        return self.dataset in FUNCTION_NAMES
 
     @property
     def hidden_sizes(self) -> tuple[int, ...]:

@@ -41,13 +41,18 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(model: Classifier, data: Inputs) -> Evaluation:
-    """Loss and accuracy over all rows of `data`, in evaluation mode."""
+    """Loss and accuracy over all rows of `data`, in evaluation mode; the accuracy of a regression is NaN."""
     loss, correct = np.zeros(model.K), np.zeros(model.K, np.int64)
     for x, y in data.chunks(EVALUATION_ROWS):
         chunk_loss, chunk_correct = model.loss_sums(x, y)
         loss += chunk_loss
         correct += chunk_correct
-    return Evaluation(loss / len(data), correct / len(data))
+    return Evaluation(loss / len(data), _fraction(correct, len(data), data))
+
+
+def _fraction(correct: Array, rows: int, data: Inputs) -> Array:
+    """`correct / rows`; NaN for a regression, where there is no right or wrong."""
+    return np.full(len(correct), np.nan) if data.is_regression else correct / rows
 
 
 @dataclass
@@ -283,6 +288,7 @@ class Trainer:
         if not state.active.any():
             return
         train_cost, val_cost = on_train.loss + penalty, on_valid.loss + penalty
+        running_accuracy = _fraction(state.running_correct, state.running_rows, train)
         seconds = time.perf_counter() - started
         for k in np.flatnonzero(state.active):
             row = {
@@ -296,7 +302,7 @@ class Trainer:
                 "val_accuracy": on_valid.accuracy[k],
                 "difference": abs(train_cost[k] - val_cost[k]),
                 "running_loss": state.running_loss[k] / state.running_rows,
-                "running_accuracy": state.running_correct[k] / state.running_rows,
+                "running_accuracy": running_accuracy[k],
                 "learning_rate": lr[k],
                 "seconds": seconds,
             }

@@ -22,6 +22,7 @@ Modules, each importing only from those above it:
     mnist.py              MNIST's layouts (idx, npz, csv), which Fashion-MNIST shares
     mnist_published.py    what is known about the published files of both: addresses, digests
     known.py              the published data sets by name
+    functions.py          functions of one number on [0, 2]: regression
     sample.py             the bundled samples of real images: drawn, written, loaded
     locate.py             where data is looked for
     load.py               a data set's name -> its rows, wherever they are

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from linclass.datasets import sample
+from linclass.datasets import functions, sample
 from linclass.datasets.known import KNOWN
 from linclass.datasets.load import NAMES
 from linclass.datasets.locate import data_dirs, find, not_found
@@ -15,7 +15,10 @@ from linclass.errors import UsageError
 
 
 class Entry(NamedTuple):
-    """One data set: its name, "complete", "incomplete", "absent" or "bundled", where, layout, bytes."""
+    """One data set: its name, state, where, layout, bytes.
+
+    state: "complete", "incomplete", "absent", "bundled" or "computed".
+    """
 
     name: str
     state: str
@@ -26,7 +29,8 @@ class Entry(NamedTuple):
 
 def describe(data_dir: Path | None = None) -> list[Entry]:
     """A row for each data set that can be named. Raises DataError for a directory that may not be read."""
-    return [_bundled(name) if name in SAMPLES else _full(KNOWN[name], data_dir) for name in NAMES]
+    stored = [_bundled(name) if name in SAMPLES else _full(KNOWN[name], data_dir) for name in NAMES]
+    return stored + [Entry(name, "computed", "on [0, 2]", "", 0) for name in functions.FUNCTIONS]
 
 
 def _full(dataset: Published, data_dir: Path | None) -> Entry:

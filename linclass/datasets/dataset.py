@@ -16,7 +16,8 @@ from linclass.params import Array
 
 @dataclass(frozen=True)
 class Split:
-    """Rows and their labels: x `(n, d)` uint8 or float, y `(n,)` integers in [0, C)."""
+    """Rows and what belongs to them: x `(n, d)` uint8 or float; y `(n,)` integers in [0, C), or for a
+    regression `(n, C)` float."""
 
     x: Array
     y: Array
@@ -36,7 +37,7 @@ class Dataset:
     Attributes:
         name: as given to `--dataset`.
         train, validation: never None. test: None where the source has none.
-        classes: C names, in label order.
+        classes: C names, in label order; of a regression those of the C numbers to be predicted.
         image_shape: (channels, height, width) where rows are channel-major images, else None.
         source: where the rows come from, for run.json ("full: data/cifar-10-batches-py", ...).
         is_sample: True for the bundled sample, which every output then says.
@@ -55,6 +56,11 @@ class Dataset:
     def features(self) -> int:
         """d, the columns of x."""
         return int(self.train.x.shape[1])
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the targets are numbers, not classes."""
+        return self.train.y.ndim == 2
 
     @property
     def title(self) -> str:

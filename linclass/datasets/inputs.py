@@ -28,10 +28,15 @@ class Inputs:
     def __len__(self) -> int:
         return len(self.split)
 
+    @property
+    def is_regression(self) -> bool:
+        """Whether y is `(n, C)` numbers instead of `(n,)` classes."""
+        return self.split.y.ndim == 2
+
     def rows(
         self, selection: slice | Array, change: Callable[[Array], Array] | None = None
     ) -> tuple[Array, Array]:
-        """x `(n, d)` and y `(n,)` of the selected rows; x is valid until the next call.
+        """x `(n, d)` and y `(n,)`, or `(n, C)`, of the selected rows; x is valid until the next call.
 
         change: what is done to the rows before they are scaled, in other memory (augmentation).
         """

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from linclass.datasets import pixel_csv, sample
+from linclass.datasets import functions, pixel_csv, sample
 from linclass.datasets.dataset import Dataset, Split
 from linclass.datasets.known import KNOWN
 from linclass.datasets.locate import Found, data_dirs, find, not_found
@@ -66,7 +66,7 @@ def load(name: str, *, data_dir: Path | None = None, allow_sample: bool = True) 
     if suffix in OWN_FILES:
         return Own(Path(name), OWN_FILES[suffix](Path(name)))
     if name not in KNOWN:
-        known = ", ".join(NAMES)
+        known = ", ".join((*NAMES, *functions.FUNCTIONS))
         raise UsageError(f"--dataset is {name!r}: expected one of {known}, or your own FILE.npz or FILE.csv")
     found = find(KNOWN[name], data_dirs(data_dir))
     if found is not None:

@@ -6,7 +6,8 @@
     fold k/F  either of them again for cross-validation: train and validation rows together, in F parts that
               are drawn at random; validate on part k, train on the others
 
-A bundled sample has its own fixed split, and so has a user's file with x_val and y_val.
+A bundled sample has its own fixed split, and so has a user's file with x_val and y_val. A function has three
+grids, and the two sizes say how many points they have.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from linclass.datasets import functions
 from linclass.datasets.cifar10 import ROWS
 from linclass.datasets.cifar10_published import CIFAR10
 from linclass.datasets.dataset import Dataset, Split
@@ -45,7 +47,7 @@ def load_dataset(
     Args:
         name: one of `load.NAMES`, or the path of a `.npz` or `.csv` file.
         split: "batch-1" (CIFAR-10 only) or "all"; without effect on a bundled sample.
-        train_size: keep the first so many training rows; 0 keeps all.
+        train_size: keep the first so many training rows; 0 keeps all. Of a function: its grid's points.
         val_size: validation rows of "all"; 0 is the data set's own (CIFAR-10 1000, MNIST 10,000; a
             file without x_val a tenth of its training rows).
         folds: (k, F) for fold k of F, k from 1 on; of the first `train_size` of all rows. (0, 0): none.
@@ -59,9 +61,13 @@ def load_dataset(
     for option, size in (("--train-size", train_size), ("--val-size", val_size)):
         if size < 0:
             raise UsageError(f"{option} is {size}: expected a number of rows, or 0 for the data set's own")
+    if name in functions.FUNCTIONS:
+        _check_split(split, name)
+        if folds != (0, 0):
+            raise UsageError(f"--fold: {name} is a grid, drawn once; expected a data set of images")
+        return functions.load(name, train_size=train_size, val_size=val_size)
     source = load(name, data_dir=data_dir)
-    if split == "batch-1" and name not in BATCH_1_NAMES:
-        raise UsageError(f"--split {split} is CIFAR-10's: use --split all with {name}")
+    _check_split(split, name)
     dataset = _split(source, name, split, val_size)
     if folds != (0, 0):
         return fold(dataset, folds[0], parts(_pool_size(dataset, train_size), folds[1], seed))
@@ -69,6 +75,11 @@ def load_dataset(
     if train_size > rows:
         raise UsageError(f"--train-size is {train_size:,}: the training split has only {rows:,} rows")
     return dataset.with_train_size(train_size) if train_size else dataset
+
+
+def _check_split(split: str, name: str) -> None:
+    if split == "batch-1" and name not in BATCH_1_NAMES:
+        raise UsageError(f"--split {split} is CIFAR-10's: use --split all with {name}")
 
 
 def _split(source: Source, name: str, split: str, val_size: int) -> Dataset:

@@ -11,6 +11,7 @@ Modules, each importing only from those above it:
     mlp.py       the multi-layer perceptron
     torch_net.py the same perceptron in PyTorch; the only file that imports torch
     ensemble.py  several classifiers that decide together
+    widths.py    hidden widths for a budget of parameters
     build.py     from settings to a model
     summary.py   layers, shapes, parameter counts
 """

@@ -9,6 +9,7 @@ Modules, each importing only from those above it:
     looks.py       a label's colour, line style and marker
     points.py      series over many epochs and seeds -> the points that are drawn
     lines.py       curves: metrics over epochs
+    fits.py        fits: a function, and what models make of it
     rates.py       learning_rate_range: the loss over a growing learning rate
     parting.py     trainings that began alike: losses, and how far they have parted
     images.py      templates: each class's weights as a picture
@@ -27,6 +28,7 @@ from matplotlib.figure import Figure
 
 from linclass.plots.calibration import reliability_diagram
 from linclass.plots.examples import mistakes
+from linclass.plots.fits import fits
 from linclass.plots.histogram import probability_histogram
 from linclass.plots.images import templates
 from linclass.plots.intervals import comparison
@@ -44,6 +46,7 @@ __all__ = [
     "comparison",
     "confusion",
     "curves",
+    "fits",
     "learning_rate_range",
     "mistakes",
     "parting",
