@@ -1,0 +1,162 @@
+"""The Hessian of K models at once, by central differences of their gradients, and what it says of a point.
+
+    H_ij = (g_j(theta + h e_i) - g_j(theta - h e_i)) / 2h,   made symmetric: (H + H^T) / 2
+
+The *minimal ratio* says how much of a point is a minimum, in two ways that need not agree: the share of
+positive eigenvalues of H, and the share of sampled neighbours whose cost is higher.
+Source: NTU MLDS 2018, homework 1, "What happened when the gradient is almost zero".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from linclass import optim, rng
+from linclass.errors import UsageError
+from linclass.models.base import Model
+from linclass.params import Array, Params
+
+STEP = 1e-6
+"""h, in units of max(1, |theta_i|). Smaller than a smooth function would want: the gradient of a ReLU network
+jumps where a kink passes a data point, and differences across a jump are no curvature."""
+POSITIVE = 1e-6
+"""An eigenvalue counts as positive above this share of the largest magnitude; below it is rounding."""
+
+
+def gradient_norm(model: Model, x: Array, y: Array) -> Array:
+    """`(K,)`: ||dJ/d(theta)|| over the rows x `(n, d)`, y."""
+    params, grads = _own(model)
+    del params
+    model.loss_and_grads(x, y, step=0)
+    return grads.norm()
+
+
+def hessian(model: Model, x: Array, y: Array, names: Sequence[str] | None = None) -> Array:
+    """`(K, p, p)` float64: d2J/d(theta)2 of each model over the rows x `(n, d)`, y.
+
+    All K models are moved along the same coordinate at a time, so 2p gradients of the stack are needed
+    however many models there are. Memory: 8 K p^2 bytes.
+
+    Args:
+        model: float64, without dropout; its parameters are as before afterwards.
+        names: the arrays whose block is wanted; all if None. The order is that of `Params.matrix`.
+
+    Raises UsageError for a model that is not float64 or shares its memory with a stack.
+    """
+    params, grads = _own(model)
+    wanted = [name for name in params if names is None or name in names]
+    rows = []
+    for theta in _coordinates(params, wanted):
+        at = theta.copy()
+        h = STEP * np.maximum(1.0, np.abs(at))
+        ahead, behind = at + h, at - h
+        theta[:] = ahead
+        model.loss_and_grads(x, y, step=0)
+        row = _block(grads, wanted)
+        theta[:] = behind
+        model.loss_and_grads(x, y, step=0)
+        theta[:] = at
+        # the distance that was really moved: at + h is rounded
+        rows.append((row - _block(grads, wanted)) / (ahead - behind)[:, None])
+    H = np.stack(rows, axis=1)
+    return np.asarray((H + H.transpose(0, 2, 1)) / 2)
+
+
+def eigenvalues(H: Array) -> Array:
+    """`(K, p)`, rising, of symmetric H `(K, p, p)`."""
+    return np.asarray(np.linalg.eigvalsh(H))
+
+
+def ratio_of_eigenvalues(values: Array) -> Array:
+    """`(K,)`: the share of values `(K, p)` above POSITIVE times the largest magnitude; 0 where all are 0."""
+    bound = POSITIVE * np.abs(values).max(axis=1, keepdims=True)
+    share: Array = np.mean(values > bound, axis=1)
+    return share
+
+
+def ratio_of_neighbours(
+    model: Model, x: Array, y: Array, *, samples: int = 500, radius: float = 0.01, seed: int = 0
+) -> Array:
+    """`(K,)`: the share of `samples` neighbours theta + radius u, ||u|| = 1, whose cost is higher.
+
+    u is uniform on the sphere, the same directions for each model. The cost is that of evaluation.
+    """
+    if samples < 1 or not radius > 0:
+        raise UsageError(f"{samples} neighbours at a distance of {radius}: expected positive numbers")
+    params, _ = _own(model)
+    at = params.flat.copy()
+    here = model.loss(x, y) + model.penalty()
+    u, higher = Params(params.shapes), np.zeros(params.K)
+    for number in range(samples):
+        generator = rng.generator(seed, "neighbour", number)
+        u.flat[:] = generator.normal(size=u.size)
+        u.flat *= radius / np.linalg.norm(u.flat)
+        for name, theta in params.items():
+            theta += u[name]
+        higher += model.loss(x, y) + model.penalty() > here
+        params.flat[:] = at
+    return higher / samples
+
+
+def descend_gradient_norm(model: Model, x: Array, y: Array, *, steps: int = 1000, eta: float = 1e-3) -> Array:
+    """Minimise ||g||^2 / 2 by Adam from where the models are; they end where their norm was least, `(K,)`.
+
+    Its gradient is H g, here the difference of two gradients along v = g / ||g||:
+    H g = (g(theta + h v) - g(theta - h v)) ||g|| / 2h. A model whose gradient is zero stays where it is.
+    """
+    params, grads = _own(model)
+    adam = optim.adam()
+    slots, best, least = adam.init(params), params.copy(), np.full(params.K, np.inf)
+    for step in range(steps + 1):
+        norm = gradient_norm(model, x, y)
+        for k in np.flatnonzero(norm < least).tolist():
+            best.set_model(k, params.select(k))
+        least = np.minimum(norm, least)
+        if step < steps:
+            Hg = _along(model, x, y, grads.copy(), norm)
+            rate = eta * (1 + np.cos(np.pi * step / steps)) / 2
+            adam.update(params, Hg, slots, np.full(params.K, rate), step)
+    params.flat[:] = best.flat
+    return least
+
+
+def _along(model: Model, x: Array, y: Array, g: Params, norm: Array) -> Params:
+    """H g of each model by a central difference along g; 0 where the norm `(K,)` is 0."""
+    params, grads = _own(model)
+    at, v = params.flat.copy(), g.copy()
+    for array in v.values():
+        array /= np.maximum(norm, np.finfo(float).tiny).reshape(-1, *(1,) * (array.ndim - 1))
+    params.flat += STEP * v.flat
+    model.loss_and_grads(x, y, step=0)
+    Hg = grads.copy()
+    params.flat[:] = at - STEP * v.flat
+    model.loss_and_grads(x, y, step=0)
+    params.flat[:] = at
+    Hg.flat -= grads.flat
+    for array in Hg.values():
+        array *= (norm / (2 * STEP)).reshape(-1, *(1,) * (array.ndim - 1))
+    return Hg
+
+
+def _own(model: Model) -> tuple[Params, Params]:
+    """The model's parameters and gradients, where they are its own and float64."""
+    params, grads = model.params, model.grads
+    if not isinstance(params, Params) or not isinstance(grads, Params):
+        raise UsageError("the Hessian is that of a model with its own parameters, not of a view into a stack")
+    if params.dtype != np.float64:
+        raise UsageError(f"the model is {params.dtype}; differences of gradients need --dtype float64")
+    return params, grads
+
+
+def _coordinates(params: Params, names: Sequence[str]) -> Iterator[Array]:
+    """For each parameter of these arrays its numbers in all models, a view `(K,)`."""
+    for name in names:
+        flat = params[name].reshape(params.K, -1)
+        yield from flat.T
+
+
+def _block(grads: Mapping[str, Array], names: Sequence[str]) -> Array:
+    """`(K, p)` copy of these arrays, side by side."""
+    return np.concatenate([grads[name].reshape(len(grads[name]), -1) for name in names], axis=1)
