@@ -119,14 +119,16 @@ def adam(beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Optimiz
 
     def update(params: Arrays, grads: Arrays, slots: Mapping[str, Arrays], lr: Array, step: int) -> None:
         t = step + 1
+        # eta m_hat / (sqrt(v_hat) + eps) = eta_t m / (sqrt(v) + eps c) with c = sqrt(1 - beta2^t)
+        c = math.sqrt(1 - beta2**t)
+        eta_t = lr * c / (1 - beta1**t)
         for name, theta in params.items():
             g, m, v = grads[name], slots["mean"][name], slots["square"][name]
             m *= beta1
             m += (1 - beta1) * g
             v *= beta2
             v += (1 - beta2) * (g * g)
-            # eta m_hat / (sqrt(v_hat) + eps), with the correction of m moved to eta
-            theta -= _per_model(lr / (1 - beta1**t), theta) * m / (np.sqrt(v / (1 - beta2**t)) + eps)
+            theta -= _per_model(eta_t, theta) * m / (np.sqrt(v) + eps * c)
 
     return Optimizer(_slots("mean", "square"), update)
 

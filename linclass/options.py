@@ -64,7 +64,9 @@ def chosen(defaults: Experiment, given: Mapping[str, Any]) -> Experiment:
 data_dir_option = click.option(
     "--data-dir", type=PATH, help="look for data here only [else: $LINCLASS_DATA, ./data, the user cache]"
 )
-threads_option = click.option("--threads", type=click.IntRange(1), help="BLAS threads [default: 1]")
+threads_option = click.option(
+    "--threads", type=click.IntRange(1), help="cores to use, at most 2 of them [default: 1]"
+)
 quiet_option = click.option("--quiet", is_flag=True, help="no progress on stderr")
 
 

@@ -38,7 +38,7 @@ def evaluate_run(
         pictures: draw those of model 0 into the run's directory; a regression's are drawn in training.
     """
     run = Run(Path(path))
-    with blas.limited(threads or run.threads):
+    with blas.limited(threads or blas.DEFAULT_THREADS):
         model = classifier(run, weights)
         if weights == "last":
             _note_diverged(run, listener)
@@ -108,7 +108,7 @@ def layers_of_run(
 ) -> list[LayerHealth]:
     """Activations and gradients of model k's hidden layers on the first training rows."""
     run = Run(Path(path))
-    with blas.limited(run.threads):
+    with blas.limited(blas.DEFAULT_THREADS):
         model = run.model(weights)
         train = Inputs(load_data(run.settings, data_dir).train, run.loaded_scaler(), run.settings.dtype)
         x, y = train.rows(slice(0, rows))
@@ -145,7 +145,7 @@ def predict_run(
         if test is None:
             raise UsageError(f"{run.path} has no test split: give the rows to predict with --rows FILE")
         x = test.x
-    with blas.limited(threads or run.threads):
+    with blas.limited(threads or blas.DEFAULT_THREADS):
         model = classifier(run, weights)
         data = Inputs(Split(x, np.zeros(len(x), np.int64)), run.loaded_scaler(), run.settings.dtype)
         predicted: Array = evaluation.scores_of(model, data)[k].argmax(axis=1)

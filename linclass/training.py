@@ -12,8 +12,9 @@ seeds each is an independent replica with an order of its own, and only reading 
 from __future__ import annotations
 
 import functools
+import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -21,13 +22,14 @@ import numpy as np
 
 from linclass.datasets import batches
 from linclass.datasets.augment import Augmentation
-from linclass.datasets.inputs import Inputs
+from linclass.datasets.inputs import Buffer, Change, Inputs, Selection
 from linclass.errors import DivergedError
 from linclass.history import History
 from linclass.models.base import Classifier, Model
 from linclass.optim import Optimizer, Slots
 from linclass.params import Array, Params
 from linclass.schedules import Schedule
+from linclass.second_core import ALONE, Worker, working
 
 # Fixed, because a product of a subset of rows may differ in the last bit from the product of all
 EVALUATION_ROWS = 500
@@ -40,11 +42,28 @@ class Evaluation(NamedTuple):
     accuracy: Array
 
 
-def evaluate(model: Classifier, data: Inputs) -> Evaluation:
-    """Loss and accuracy over all rows of `data`, in evaluation mode; the accuracy of a regression is NaN."""
+class Helper(NamedTuple):
+    """Who evaluates every other chunk: a worker, and the model's twin to do it with."""
+
+    worker: Worker
+    twin: Classifier
+
+
+def evaluate(model: Classifier, data: Inputs, helper: Helper | None = None) -> Evaluation:
+    """Loss and accuracy over all rows of `data`, in evaluation mode; the accuracy of a regression is NaN.
+
+    The chunks' sums are added up in the order of the rows: a helper changes no bit.
+    """
+    chunks = data.slices(EVALUATION_ROWS)
+    sums: list[tuple[Array, Array]] = [(np.empty(0), np.empty(0))] * len(chunks)
+    if helper is None:
+        sums[:] = _sums(model, data, chunks)
+    else:
+        odd = helper.worker.start(functools.partial(_sums, helper.twin, data, chunks[1::2]))
+        sums[::2] = _sums(model, data, chunks[::2])
+        sums[1::2] = odd.result()
     loss, correct = np.zeros(model.K), np.zeros(model.K, np.int64)
-    for x, y in data.chunks(EVALUATION_ROWS):
-        chunk_loss, chunk_correct = model.loss_sums(x, y)
+    for chunk_loss, chunk_correct in sums:
         loss += chunk_loss
         correct += chunk_correct
     return Evaluation(loss / len(data), _fraction(correct, len(data), data))
@@ -53,6 +72,12 @@ def evaluate(model: Classifier, data: Inputs) -> Evaluation:
 def _fraction(correct: Array, rows: int, data: Inputs) -> Array:
     """`correct / rows`; NaN for a regression, where there is no right or wrong."""
     return np.full(len(correct), np.nan) if data.is_regression else correct / rows
+
+
+def _sums(model: Classifier, data: Inputs, chunks: Sequence[slice]) -> list[tuple[Array, Array]]:
+    """Summed loss and correct predictions of each chunk."""
+    buffer = Buffer()
+    return [model.loss_sums(*data.rows(chunk, buffer=buffer)) for chunk in chunks]
 
 
 @dataclass
@@ -161,6 +186,7 @@ class Trainer:
         state: to continue from (its `params` must be the model's); a new one if None.
         test: whether the history has a column for the test accuracy.
         augmentation: changes the batches that are trained on, never the rows that are evaluated.
+        threads: with 2, a second core makes the next batch and evaluates half of the rows; the same bits.
     """
 
     def __init__(
@@ -177,6 +203,7 @@ class Trainer:
         state: TrainState | None = None,
         test: bool = False,
         augmentation: Augmentation | None = None,
+        threads: int = 1,
     ) -> None:
         self.model, self.optimizer, self.schedule = model, optimizer, schedule
         self.batch_size, self.shuffle, self.drop_last = batch_size, shuffle, drop_last
@@ -184,6 +211,8 @@ class Trainer:
         self.callbacks = list(callbacks)
         self.state = TrainState.initial(model, optimizer, test=test) if state is None else state
         self.tracks = self._make_tracks(seed)
+        self.threads, self.worker = threads, ALONE
+        self._twin = model.twin() if threads > 1 else None
         self.stop_requested = False
         self.batches_per_epoch = 0
         self._divergence = ""
@@ -210,7 +239,7 @@ class Trainer:
         self.batches_per_epoch = batches.count(len(train), self.batch_size, self.drop_last)
         self._each("on_fit_start")
         # a diverging model overflows; it is recognised by its cost, not by warnings
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"), working(self.threads) as self.worker:
             while self.state.epoch < epochs and self.state.active.any() and not self.stop_requested:
                 started = time.perf_counter()
                 if self._train_epoch(train):
@@ -224,12 +253,14 @@ class Trainer:
         """What is left of the current epoch's batches; False if not all of them were done."""
         state = self.state
         epoch, first = state.epoch + 1, state.step - state.epoch * self.batches_per_epoch
-        for batch, selections in enumerate(self._orders(len(train), epoch, first), start=first + 1):
+        tracks = [track for track in self.tracks if state.active[track.models].any()]
+        orders = zip(*(self._order(track, len(train), epoch, first) for track in tracks), strict=True)
+        stream = train.stream(itertools.chain.from_iterable(orders), self.worker)
+        for batch in range(first + 1, self.batches_per_epoch + 1):
             lr = np.broadcast_to(self.schedule(state.step), (self.model.K,))
-            for track, selection in zip(self.tracks, selections, strict=True):
-                if state.active[track.models].any():
-                    x, y = train.rows(selection, self._augment(track.seed, epoch, batch))
-                    self._train_batch(track, x, y, lr[track.models], f"epoch {epoch}, batch {batch}")
+            for track in tracks:
+                x, y = next(stream)
+                self._train_batch(track, x, y, lr[track.models], f"epoch {epoch}, batch {batch}")
             state.running_rows += len(y)
             state.step += 1
             self._each("on_batch_end")
@@ -237,39 +268,38 @@ class Trainer:
                 return False
         return True
 
-    def _augment(self, seed: int, epoch: int, batch: int) -> Callable[[Array], Array] | None:
+    def _augment(self, seed: int, epoch: int, batch: int) -> Change | None:
         if self.augmentation is None:
             return None
         return functools.partial(self.augmentation, seed=seed, epoch=epoch, batch=batch)
 
-    def _orders(self, n: int, epoch: int, first: int) -> Iterator[tuple[slice | Array, ...]]:
-        """For each batch of the epoch from number `first`: the rows each track takes."""
-        return zip(
-            *(
-                batches.batches(
-                    n,
-                    self.batch_size,
-                    seed=track.seed,
-                    epoch=epoch,
-                    first=first,
-                    shuffle=self.shuffle,
-                    drop_last=self.drop_last,
-                )
-                for track in self.tracks
-            ),
-            strict=True,
+    def _order(
+        self, track: _Track, n: int, epoch: int, first: int
+    ) -> Iterator[tuple[Selection, Change | None]]:
+        """For each batch of the epoch from number `first`: the rows that the track takes, their change."""
+        selections = batches.batches(
+            n,
+            self.batch_size,
+            seed=track.seed,
+            epoch=epoch,
+            first=first,
+            shuffle=self.shuffle,
+            drop_last=self.drop_last,
         )
+        for batch, selection in enumerate(selections, start=first + 1):
+            yield selection, self._augment(track.seed, epoch, batch)
 
     def _train_batch(self, track: _Track, x: Array, y: Array, lr: Array, where: str) -> None:
-        state, model = self.state, track.model
-        stopped = track.models.start + np.flatnonzero(~state.active[track.models])
-        frozen = state.models(stopped)
+        state, model, active = self.state, track.model, self.state.active[track.models]
+        if not active.any():
+            return
+        was_active = active.copy()
+        frozen = state.models(track.models.start + np.flatnonzero(~was_active))
         cost = model.loss_and_grads(x, y, step=state.step)
         self._check_finite(cost, track.models, lr, where)
-        if not state.active[track.models].any():
+        if not active.any():
             return
-        diverged = np.setdiff1d(track.models.start + np.flatnonzero(~state.active[track.models]), stopped)
-        frozen += state.models(diverged)
+        frozen += state.models(track.models.start + np.flatnonzero(was_active & ~active))
         self.optimizer.update(model.params, model.grads, track.slots, lr, state.step)
         for array, k, numbers in frozen:  # a stopped model of a stack is masked, not removed
             array[k] = numbers
@@ -278,8 +308,9 @@ class Trainer:
 
     def _end_epoch(self, train: Inputs, valid: Inputs, test: Inputs | None, started: float) -> None:
         state, model, epoch = self.state, self.model, self.state.epoch + 1
-        on_train, on_valid, penalty = evaluate(model, train), evaluate(model, valid), model.penalty()
-        on_test = None if test is None else evaluate(model, test)
+        helper = None if self._twin is None else Helper(self.worker, self._twin)
+        on_train, on_valid = evaluate(model, train, helper), evaluate(model, valid, helper)
+        on_test, penalty = None if test is None else evaluate(model, test, helper), model.penalty()
         lr = np.broadcast_to(self.schedule(state.step - 1), (model.K,))
         everything = on_train.loss + on_valid.loss + penalty
         if on_test is not None:

@@ -7,6 +7,7 @@ from linclass.callbacks import BestKeeper, OverfitMonitor
 from linclass.datasets import batches
 from linclass.datasets.dataset import Split
 from linclass.datasets.inputs import Inputs
+from linclass.datasets.scale import Scaler
 from linclass.errors import DivergedError, UsageError
 from linclass.models.linear import Linear
 from linclass.optim import sgd
@@ -232,3 +233,38 @@ def test_short_last_batch_is_kept_unless_dropped() -> None:
     kept.fit(inputs(), epochs=2, valid=inputs(1))
     dropped.fit(inputs(), epochs=2, valid=inputs(1))
     assert (kept.state.step, dropped.state.step) == (12, 10)
+
+
+def byte_rows(n: int, seed: int = 0) -> Inputs:
+    generator = np.random.default_rng(seed)
+    split = Split(generator.integers(0, 256, (n, D), dtype=np.uint8), generator.integers(0, C, n))
+    return Inputs(split, Scaler.fit(split.x, "per-pixel"), "float64")
+
+
+def test_two_cores_give_the_bits_of_one() -> None:
+    train, valid = byte_rows(1203), byte_rows(520, 1)
+    histories = []
+    for threads in (1, 2):
+        t = trainer([3, 4], threads=threads)
+        t.fit(train, epochs=2, valid=valid, test=None)
+        histories.append(t.state)
+    one, two = histories
+    np.testing.assert_array_equal(one.params.flat, two.params.flat)
+    for name in set(one.history.columns) - {"seconds"}:
+        np.testing.assert_array_equal(one.history.matrix(name), two.history.matrix(name))
+
+
+def test_scaling_in_the_model_is_scaling_the_rows() -> None:
+    data = byte_rows(300)
+    scaler = data.scaler
+    raw = Inputs(data.split, None, "float64")
+    for seeds in ([0], [0, 1]):
+        on_rows, in_model = (Linear.create(D, C, seeds=seeds, l2=0.1) for _ in range(2))
+        folded = in_model.of_raw(scaler)
+        for model, inputs_ in ((on_rows, data), (folded, raw)):
+            trainer(seeds, model=model).fit(inputs_, epochs=2, valid=inputs_)
+        np.testing.assert_allclose(folded.params.flat, on_rows.params.flat, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(
+            evaluate(folded, raw).loss, evaluate(on_rows, data).loss, rtol=0, atol=1e-10
+        )
+        np.testing.assert_allclose(folded.grads.flat, on_rows.grads.flat, rtol=0, atol=1e-10)

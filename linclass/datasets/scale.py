@@ -57,12 +57,13 @@ class Scaler:
                 return scaled.astype(dtype)
             out[...] = scaled
             return out
-        gain, offset = self._constants(np.dtype(dtype))
+        gain, offset = self.constants(np.dtype(dtype))
         out = np.multiply(x, gain, out=out, dtype=dtype)
         out += offset
         return out
 
-    def _constants(self, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    def constants(self, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+        """gain and offset `(d,)` in `dtype`."""
         cache: dict[Any, tuple[Array, Array]] = self.__dict__.setdefault("_cache", {})
         if dtype not in cache:
             cache[dtype] = (self.gain.astype(dtype), self.offset.astype(dtype))

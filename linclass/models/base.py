@@ -67,6 +67,11 @@ class Model(Classifier, Protocol):
         """Model k alone, K = 1, on the same memory."""
         ...
 
+    def twin(self) -> Model | None:
+        """The same models on the same `params` and `buffers`, with gradients and scratch memory of their own:
+        for another thread. None where there is no such thing."""
+        ...
+
     def layers(self) -> Sequence[LayerRow]:
         """The layers from the input to the scores."""
         ...

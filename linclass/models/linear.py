@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from linclass.datasets.scale import Scaler
 from linclass.losses import Loss
 from linclass.models.init import initialise
-from linclass.models.layers import Affine
+from linclass.models.layers import Affine, ScaledAffine
 from linclass.models.network import Network, gradients_of
 from linclass.params import Array, Params, ParamsView
 
@@ -24,6 +25,7 @@ class Linear(Network):
         loss: softmax cross-entropy if None.
         l2: lambda, one number or `(K,)`.
         grads: where the gradients go, laid out like `params`; made if None.
+        scaler: if given, x is raw, and W and b work on it as if it were scaled.
     """
 
     def __init__(
@@ -33,11 +35,13 @@ class Linear(Network):
         loss: Loss | None = None,
         l2: Array | float = 0.0,
         grads: Params | ParamsView | None = None,
+        scaler: Scaler | None = None,
     ) -> None:
         grads = gradients_of(params, grads)
-        self.W, self.b = params["W"], params["b"]
+        self.W, self.b, self._scaler = params["W"], params["b"], scaler
         no_buffers = Params({}, params.K, params.dtype)
-        super().__init__(params, grads, no_buffers, Affine("", params, grads), loss=loss, l2=l2)
+        first = Affine("", params, grads) if scaler is None else ScaledAffine("", params, grads, scaler)
+        super().__init__(params, grads, no_buffers, first, loss=loss, l2=l2)
 
     @classmethod
     def create(
@@ -63,4 +67,13 @@ class Linear(Network):
             return self
         assert isinstance(self.params, Params)
         assert isinstance(self.grads, Params)
-        return Linear(self.params.select(k), loss=self._loss, l2=self.l2[k], grads=self.grads.select(k))
+        params, grads = self.params.select(k), self.grads.select(k)
+        return Linear(params, loss=self._loss, l2=self.l2[k], grads=grads, scaler=self._scaler)
+
+    def twin(self) -> Linear:
+        """The same models, for another thread."""
+        return Linear(self.params, loss=self._loss, l2=self.l2, scaler=self._scaler)
+
+    def of_raw(self, scaler: Scaler) -> Linear:
+        """The same models on the same memory, for raw x: they scale as `scaler` would."""
+        return Linear(self.params, loss=self._loss, l2=self.l2, grads=self.grads, scaler=scaler)

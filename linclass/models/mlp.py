@@ -112,6 +112,18 @@ class MLP(Network):
             buffers=buffers.select(k),
         )
 
+    def twin(self) -> MLP:
+        """The same models, for another thread."""
+        return MLP(
+            self.params,
+            seeds=self.seeds,
+            activation=self.activation,
+            dropout=self.dropout,
+            loss=self._loss,
+            l2=self.l2,
+            buffers=self.buffers,
+        )
+
     def hidden(self, x: Array) -> list[Array]:
         """The hidden layers' activations `(K, n, units)`, evaluation mode; valid until the next call."""
         self._forward(x, None)

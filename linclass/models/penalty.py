@@ -16,13 +16,16 @@ def per_model(l2: Array | float, K: int) -> Array:
 
 def penalty(weights: Sequence[Array], l2: Array) -> Array:
     """`(K,)` float64: lambda * sum(W^2); weights `(K, ...)` each."""
-    squares = [sum(float(np.vdot(W[k], W[k])) for W in weights) for k in range(len(l2))]
-    return np.asarray(l2 * squares)
+    total = np.zeros(len(l2))
+    if l2.any():
+        for W in weights:
+            flat = W.reshape(len(W), 1, -1)
+            total += (flat @ flat.transpose(0, 2, 1)).ravel()
+    return np.asarray(l2 * total)
 
 
 def add_gradient(weights: Sequence[Array], l2: Array, grads: Sequence[Array]) -> None:
     """dW += 2 lambda W."""
-    for W, dW in zip(weights, grads, strict=True):
-        for k, strength in enumerate(l2):
-            if strength:
-                dW[k] += dW.dtype.type(2 * strength) * W[k]
+    if l2.any():
+        for W, dW in zip(weights, grads, strict=True):
+            dW += (2 * l2).astype(dW.dtype)[:, None, None] * W

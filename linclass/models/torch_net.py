@@ -131,6 +131,9 @@ class TorchMLP:
             l2=l2,
         )
 
+    def twin(self) -> None:
+        """Torch has threads of its own."""
+
     def select(self, k: int) -> TorchMLP:
         """Itself: there is only one."""
         return self
