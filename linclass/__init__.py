@@ -27,6 +27,7 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     plots/          arrays -> Figure (the only place that imports matplotlib)
     gallery.py      which pictures a run has, and what they say
     training.py     TrainState, Callback, Trainer
+    profile.py      where the time of a training went
     callbacks.py    overfit monitor, best keeper, snapshots, recorder, progress
     checkpoint.py   TrainState <-> named arrays in files
     runs.py         the run directory: claim, resume, load_run

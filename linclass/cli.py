@@ -18,6 +18,7 @@ from linclass.options import (
     data_dir_option,
     experiment_options,
     option_name,
+    profile_option,
     quiet_option,
     run_options,
     threads_option,
@@ -168,6 +169,7 @@ def data_show(out: Path, quiet: bool, data_dir: Path | None, **given: Any) -> No
 @cli.command()
 @experiment_options(TRAIN)
 @run_options
+@profile_option
 def train(quiet: bool, out: Path | None, overwrite: bool, **given: Any) -> None:
     """Train a classifier into a run directory: CSV, weights, pictures."""
     _train("train", TRAIN, quiet, out, overwrite, given)
@@ -176,6 +178,7 @@ def train(quiet: bool, out: Path | None, overwrite: bool, **given: Any) -> None:
 @cli.command("train-long")
 @experiment_options(TRAIN_LONG)
 @run_options
+@profile_option
 def train_long(quiet: bool, out: Path | None, overwrite: bool, **given: Any) -> None:
     """Train for thousands of epochs, watching for overfitting, with snapshots and pictures on the way."""
     _train("train_longer", TRAIN_LONG, quiet, out, overwrite, given)
@@ -186,7 +189,9 @@ def _train(
 ) -> None:
     settings = chosen(defaults, given)
     from linclass import experiment
+    from linclass.profile import Profile
 
+    profile = Profile() if given["profile"] else None
     result = experiment.run(
         settings,
         name=name,
@@ -196,8 +201,11 @@ def _train(
         threads=given["threads"],
         listener=Console(quiet=quiet),
         origin=shlex.join(["linclass", *sys.argv[1:]]),
+        profile=profile,
     )
     print_result(result)
+    if profile is not None:
+        print_table(profile.table())
 
 
 @cli.command()

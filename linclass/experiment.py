@@ -33,6 +33,7 @@ from linclass.models.base import Model
 from linclass.models.build import build_model, build_optimizer, replica_seeds
 from linclass.models.linear import Linear
 from linclass.params import Array
+from linclass.profile import Profile
 from linclass.runs import FORMAT, RESULTS, Run, claim, reopen
 from linclass.settings import Experiment
 from linclass.training import Callback, Trainer, TrainState
@@ -172,6 +173,7 @@ def run(
     threads: int | None = None,
     listener: Listener = SILENT,
     origin: str = "python",
+    profile: Profile | None = None,
 ) -> Result:
     """Train an experiment into a run directory.
 
@@ -179,7 +181,7 @@ def run(
         name: the directory is result_pics/<name> unless `out` gives it.
         overwrite: replace a run that is there already.
         data_dir: where to look for data first. threads: cores to use (None: one; see `blas`).
-        listener: hears of progress. origin: kept in run.json.
+        listener: hears of progress. origin: kept in run.json. profile: is told where the time goes.
 
     Raises the errors of `linclass.errors`; InterruptedRun after a signal, with everything saved.
     """
@@ -191,6 +193,8 @@ def run(
         job = build(named(settings, dataset), dataset, threads=threads)
         with claim(name, out, overwrite=overwrite, manifest=_manifest(job, threads, origin)) as directory:
             directory.start(job.trainer.state, job.scaler)
+            if profile is not None:
+                profile.watch(job.trainer, job.train)
             return _train(job, directory, listener)
 
 

@@ -308,9 +308,8 @@ class Trainer:
 
     def _end_epoch(self, train: Inputs, valid: Inputs, test: Inputs | None, started: float) -> None:
         state, model, epoch = self.state, self.model, self.state.epoch + 1
-        helper = None if self._twin is None else Helper(self.worker, self._twin)
-        on_train, on_valid = evaluate(model, train, helper), evaluate(model, valid, helper)
-        on_test, penalty = None if test is None else evaluate(model, test, helper), model.penalty()
+        on_train, on_valid, penalty = self._evaluate(train), self._evaluate(valid), model.penalty()
+        on_test = None if test is None else self._evaluate(test)
         lr = np.broadcast_to(self.schedule(state.step - 1), (model.K,))
         everything = on_train.loss + on_valid.loss + penalty
         if on_test is not None:
@@ -343,6 +342,10 @@ class Trainer:
         state.epoch = epoch
         state.clear_running()
         self._each("on_epoch_end")
+
+    def _evaluate(self, data: Inputs) -> Evaluation:
+        helper = None if self._twin is None else Helper(self.worker, self._twin)
+        return evaluate(self.model, data, helper)
 
     def _check_finite(self, cost: Array, models: slice, lr: Array, where: str) -> None:
         """Stop the models whose cost is not finite; their weights go back to the best ones."""
