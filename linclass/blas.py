@@ -6,7 +6,7 @@ The products of a 100-row batch are so short that OpenBLAS's threads mostly wait
 on two processors two of them took 0.78 to 0.98 of the time of one on an idle machine, but 3.1 to 3.6 times as
 long beside one busy process. So BLAS has one thread while a model trains, and `--threads 2` is a worker of
 our own instead (`second_core.Worker`), which waits without spinning. One is the default, because a run
-shares its machine more often than not. Where nothing is trained (`evaluate`, `optimum`) `--threads` is BLAS's.
+shares its machine more often than not. Where nothing is trained (`evaluate`, ...), `--threads` is BLAS's.
 """
 
 from __future__ import annotations
