@@ -29,10 +29,11 @@ from linclass.errors import DataError, DivergedError, InterruptedRun, UsageError
 from linclass.history import History
 from linclass.listener import SILENT, Listener
 from linclass.metrics import Interval, mean_interval
+from linclass.models import halves
 from linclass.models.base import Model
 from linclass.models.build import build_model, build_optimizer, replica_seeds
 from linclass.models.linear import Linear
-from linclass.params import Array
+from linclass.params import Array, Params
 from linclass.profile import Profile
 from linclass.runs import FORMAT, RESULTS, Run, claim, reopen
 from linclass.settings import Experiment
@@ -142,6 +143,7 @@ def build(
         test=settings.test,
         augmentation=augment.parse(settings.augment, dataset),
         threads=threads,
+        in_halves=len(stack) == 1 and _in_halves(settings, model),
     )
     test = inputs(dataset.test) if settings.test and dataset.test is not None else None
     return Job(
@@ -161,6 +163,16 @@ def _scaled_in_model(
     if pays and isinstance(model, Linear):
         return model.of_raw(scaler), None
     return model, scaler
+
+
+def _in_halves(settings: Experiment, model: Model) -> bool:
+    """Whether two cores share each batch: where that is possible and large enough; see `halves`."""
+    if settings.model != "mlp" or settings.seeds > 1 or settings.reduction != "mean":
+        return False
+    if settings.batch_norm or settings.dropout:
+        return False
+    assert isinstance(model.params, Params)
+    return settings.batch_size * model.params.size >= halves.SMALLEST
 
 
 def run(

@@ -25,6 +25,7 @@ from linclass.datasets.augment import Augmentation
 from linclass.datasets.inputs import Buffer, Change, Inputs, Selection
 from linclass.errors import DivergedError
 from linclass.history import History
+from linclass.models import halves
 from linclass.models.base import Classifier, Model
 from linclass.optim import Optimizer, Slots
 from linclass.params import Array, Params
@@ -187,6 +188,7 @@ class Trainer:
         test: whether the history has a column for the test accuracy.
         augmentation: changes the batches that are trained on, never the rows that are evaluated.
         threads: with 2, a second core makes the next batch and evaluates half of the rows; the same bits.
+        in_halves: with 2 threads, it also takes half of every batch (see `models.halves`); other bits.
     """
 
     def __init__(
@@ -204,6 +206,7 @@ class Trainer:
         test: bool = False,
         augmentation: Augmentation | None = None,
         threads: int = 1,
+        in_halves: bool = False,
     ) -> None:
         self.model, self.optimizer, self.schedule = model, optimizer, schedule
         self.batch_size, self.shuffle, self.drop_last = batch_size, shuffle, drop_last
@@ -211,7 +214,7 @@ class Trainer:
         self.callbacks = list(callbacks)
         self.state = TrainState.initial(model, optimizer, test=test) if state is None else state
         self.tracks = self._make_tracks(seed)
-        self.threads, self.worker = threads, ALONE
+        self.threads, self.in_halves, self.worker = threads, in_halves, ALONE
         self._twin = model.twin() if threads > 1 else None
         self.stop_requested = False
         self.batches_per_epoch = 0
@@ -295,7 +298,10 @@ class Trainer:
             return
         was_active = active.copy()
         frozen = state.models(track.models.start + np.flatnonzero(~was_active))
-        cost = model.loss_and_grads(x, y, step=state.step)
+        if self.in_halves and self._twin is not None and len(x) > 1:
+            cost = halves.loss_and_grads(model, self._twin, self.worker, x, y, step=state.step)
+        else:
+            cost = model.loss_and_grads(x, y, step=state.step)
         self._check_finite(cost, track.models, lr, where)
         if not active.any():
             return
