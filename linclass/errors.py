@@ -13,7 +13,8 @@ def quoted(text: str, most: int = 40) -> str:
 
 def one_line(error: BaseException, most: int = 160) -> str:
     """What another library says of a file, fit for a message."""
-    return ascii(" ".join(str(error)[: 4 * most].split())[:most])[1:-1]
+    text = " ".join(str(error)[: 4 * most].split())[:most]
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class LinclassError(Exception):

@@ -29,6 +29,7 @@ _SMALL = 64 << 20  # bytes that any file may unfold to
 _MAX_RATIO = 200  # beyond: how many times its size; images compress 5 times, deflate can 1032 times
 _ENTRY = b"PK\x01\x02"  # begins each entry of a zip file's directory
 _MAX_HEADER = 4096
+_MAX_SIZE = 1 << 62
 _HEADER_ENTRY = re.compile(
     r"\s*'(?:descr'\s*:\s*'(?P<descr>[^'\\]{1,40})'|fortran_order'\s*:\s*(?P<fortran_order>True|False)"
     r"|shape'\s*:\s*\((?P<shape>[0-9L, ]{0,400})\))\s*(?:,|(?=\}))"
@@ -120,7 +121,8 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, label: str) ->
         size = math.prod(shape) * dtype.itemsize
         body = file.read(size + 1) if size <= info.file_size else b""
         if len(body) != size:
-            raise DataError(f"{label} holds {len(body):,} bytes; its header says {size:,}")
+            says = f"{size:,}" if size < _MAX_SIZE else "more than any file has"
+            raise DataError(f"{label} holds {len(body):,} bytes; its header says {says}")
     order = "F" if fortran_order else "C"
     return np.frombuffer(body, dtype).reshape(shape, order=order).copy()  # type: ignore[call-overload,no-any-return]
 

@@ -155,6 +155,8 @@ def _idx_rows(path: Path) -> Array:
             "an IDX file of images, or a name that ends in .csv or .npz"
         )
     n, height, width = struct.unpack(">3I", head[4:])
+    if 0 in (n, height, width):  # numpy cannot shape nothing into rows of any size
+        raise DataError(f"{path} holds no rows to predict: {n:,} images of {height:,} x {width:,}")
     if idx_bytes((n, height, width)) > MAX_BYTES:
         raise DataError(f"{path} says it holds {n:,} images of {height:,} x {width:,}; that is too large")
     check_unfolded(idx_bytes((n, height, width)), len(data), str(path))
