@@ -225,6 +225,16 @@ def test_npz_headers_of_other_writers(text):
     assert npz.unpack(data, "x", required=("a",), max_bytes=MB)["a"].shape == (2, 1)
 
 
+@pytest.mark.skipif(np.finfo(np.longdouble).max == np.finfo(float).max, reason="no longer floats here")
+def test_numbers_beyond_float64():
+    x = np.full((2, 3), np.finfo(np.longdouble).max)
+    y = np.array([0, 1])
+    buffer = io.BytesIO()
+    np.savez(buffer, x_train=x, y_train=y, x_test=x, y_test=y)
+    with pytest.raises(DataError, match="row 0 holds NaN or infinity"):
+        TARGETS["own-data"].read(buffer.getvalue())
+
+
 def test_members_that_overlap():
     """Two names for one stretch of the file: what it unfolds to counts twice."""
     data = bytearray(zipped(zipfile.ZIP_DEFLATED, a=npy(header(), SHORT), b=npy(header(), SHORT)))

@@ -88,7 +88,8 @@ def flat_rows(x: Array, label: str) -> Array:
     """x as `(n, d)`: uint8 stays, other numbers become float32, or float64 where float32 would round."""
     if x.dtype != np.uint8:
         narrow = x.dtype.kind == "b" or x.dtype.itemsize <= (4 if x.dtype.kind == "f" else 2)
-        x = x.astype(np.float32 if narrow else np.float64)
+        with np.errstate(all="ignore"):  # what does not fit becomes infinite, and is named below
+            x = x.astype(np.float32 if narrow else np.float64)
         finite = np.isfinite(x.reshape(len(x), -1)).all(axis=1)
         if not finite.all():
             row = int(np.argmin(finite))
