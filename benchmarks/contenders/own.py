@@ -1,0 +1,110 @@
+"""linclass: the Trainer with the parts that the command line gives it."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from benchmarks.contenders.contender import Scores
+from benchmarks.problem import Problem
+from linclass import blas, optim, schedules
+from linclass.datasets.inputs import Inputs
+from linclass.losses import make_loss
+from linclass.models.base import Model
+from linclass.models.linear import Linear
+from linclass.models.mlp import MLP
+from linclass.params import Array
+from linclass.training import Callback, Trainer
+
+DTYPE = "float32"
+
+
+class LastBatch(Callback):
+    """Notes when the last batch of an epoch was done: the end of training, before the evaluation."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def on_batch_end(self, trainer: Trainer) -> None:
+        if trainer.state.step % trainer.batches_per_epoch == 0:
+            self.at = time.perf_counter()
+
+
+class Own:
+    """All K models in one Trainer, as `experiment.run` trains them."""
+
+    def __init__(self, problem: Problem, threads: int, models: int | None = None) -> None:
+        workload = problem.workload
+        self.workload, self.models = workload, models or workload.K
+        # the fastest number of threads up to `--threads`, as with the peers
+        self.thread_choices, self._threads = tuple(range(1, threads + 1)), threads
+        self._inputs = {name: Inputs(split, problem.scaler, DTYPE) for name, split in problem.splits.items()}
+        self._last_batch = LastBatch()
+        self._trainer = Trainer(
+            _model(problem, self.models),
+            optim.make(workload.optimizer),
+            schedules.constant(problem.lr[: self.models]),
+            batch_size=workload.batch_size,
+            seed=problem.order_seeds[: self.models],
+            shuffle=workload.shuffle,
+            callbacks=[self._last_batch] if not workload.evaluates else [],
+            test=workload.evaluates,
+        )
+
+    def use_threads(self, threads: int) -> None:
+        self._threads = threads
+
+    def epoch(self, number: int) -> float:
+        inputs, evaluates = self._inputs, self.workload.evaluates
+        # as in `experiment.run`: this is the one place where threads are given to linclass
+        with blas.limited(self._threads):
+            started = time.perf_counter()
+            self._trainer.fit(
+                inputs["train"],
+                epochs=number,
+                valid=inputs["validation"],
+                test=inputs["test"] if evaluates else None,
+            )
+            ended = time.perf_counter() if evaluates else self._last_batch.at
+        return ended - started
+
+    def weights(self) -> dict[str, Array]:
+        return dict(self._trainer.state.params)
+
+    def scores(self) -> Scores:
+        if not self.workload.evaluates:
+            return {}
+        rows = self._trainer.state.history.latest()
+
+        def column(name: str) -> Array:
+            return np.array([row[name] for row in rows])
+
+        # the history has no test loss
+        no_loss = np.full(self.models, np.nan)
+        return {
+            "train": (column("train_loss"), column("train_accuracy")),
+            "validation": (column("val_loss"), column("val_accuracy")),
+            "test": (no_loss, column("test_accuracy")),
+        }
+
+
+class OwnFirst(Own):
+    """The first of the models, alone."""
+
+    def __init__(self, problem: Problem, threads: int) -> None:
+        super().__init__(problem, threads, models=1)
+
+
+def _model(problem: Problem, models: int) -> Model:
+    """The first `models` of the problem, with its first weights."""
+    workload = problem.workload
+    l2, loss, seeds = problem.l2[:models], make_loss(workload.loss), workload.seeds[:models]
+    model: Linear | MLP
+    if len(workload.sizes) == 2:
+        model = Linear.create(*workload.sizes, seeds=seeds, loss=loss, l2=l2, dtype=DTYPE)
+    else:
+        model = MLP.create(workload.sizes, seeds=seeds, loss=loss, l2=l2, dtype=DTYPE)
+    for name, array in problem.weights().items():
+        model.params[name][...] = array[:models]
+    return model
