@@ -126,7 +126,8 @@ def test_linclass_agrees_with_the_textbook_in_float64(name: str, monkeypatch: py
     """The reference and linclass are written apart: in float64 they agree to rounding."""
     monkeypatch.setattr("benchmarks.contenders.own.DTYPE", "float64")
     problem = Problem(WORKLOADS[name], quick=True, check=True)
-    own, reference = Own(problem, 1, models=min(3, WORKLOADS[name].K)), Reference(problem, models=3)
+    models = min(3, WORKLOADS[name].K)
+    own, reference = Own(problem, 1, models=models), Reference(problem, models=models)
     for epoch in range(1, EPOCHS + 1):
         own.epoch(epoch)
     assert reference.disagreement(own.weights()) < 1e-8
@@ -146,9 +147,10 @@ def test_the_reference_sees_faults() -> None:
     assert "weights off" in reference.fault(problem.weights(), scores)
 
 
-@pytest.mark.parametrize(
-    ("name", "parameters"), [("function-1", 1006), ("function-4", 1004), ("function-10", 1002)]
-)
+SIZES = [("function-1", 1006), ("function-4", 1004), ("function-10", 1002)]
+
+
+@pytest.mark.parametrize(("name", "parameters"), SIZES)
 def test_the_regression_networks_have_the_published_sizes(name: str, parameters: int) -> None:
     weights = Problem(WORKLOADS[name], check=True).weights()
     assert sum(array[0].size for array in weights.values()) == parameters

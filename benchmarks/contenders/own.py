@@ -46,7 +46,8 @@ class Own:
             optim.make(workload.optimizer),
             schedules.constant(problem.lr[: self.models]),
             batch_size=workload.batch_size,
-            seed=problem.order_seeds[: self.models],
+            # one number: common batches; a list: an order each
+            seed=problem.order_seeds[: self.models] if workload.own_orders else problem.order_seeds[0],
             shuffle=workload.shuffle,
             callbacks=[self._last_batch] if not workload.evaluates else [],
             test=workload.evaluates,
