@@ -18,14 +18,15 @@ import numpy as np
 from benchmarks.contenders.contender import Scores
 from benchmarks.contenders.textbook import Textbook
 from benchmarks.problem import Problem
+from linclass import blas
 from linclass.params import Array
 
 EPOCHS = 2
 
-# Rounding a weight of size |w| to float32 errs by up to 6e-8 |w|, in each of some 40 steps; with the smallest
-# eta of the sweep the weights change by less than a hundredth of |w|. Measured with the linear workloads: 5e-6
-# to 1e-5 of the change, and 1e-4 with that eta. Adam divides each gradient by its own size, so those that are
-# all rounding count as much as any: a wider tolerance.
+# Rounding a weight of size |w| to float32 errs by up to 6e-8 |w| in each of some 40 steps; with the smallest
+# eta of the sweep the weights change by less than a hundredth of |w|. Measured with the linear workloads:
+# 5e-6 to 1e-5 of the change, and 1e-4 with that eta. Adam divides each gradient by its own size, so those
+# that are all rounding count as much as any: a wider tolerance.
 TOLERANCE = {"sgd": 1e-3, "adam": 2e-2}
 LOSS_TOLERANCE = 1e-4
 ROWS_TOLERANCE = 3  # rows whose two best scores are equal up to rounding
@@ -37,8 +38,9 @@ class Reference:
     def __init__(self, problem: Problem, models: int) -> None:
         self.problem = problem
         textbook = Textbook(problem, 1, dtype=np.float64, models=models)
-        for epoch in range(1, EPOCHS + 1):
-            textbook.epoch(epoch)
+        with blas.limited(1):
+            for epoch in range(1, EPOCHS + 1):
+                textbook.epoch(epoch)
         self._weights, self._scores = textbook.weights(), textbook.scores()
 
     def disagreement(self, weights: Mapping[str, Array]) -> float:

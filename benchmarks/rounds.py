@@ -27,7 +27,6 @@ from benchmarks.contenders import CONTENDERS
 from benchmarks.contenders.contender import Scores
 from benchmarks.problem import Problem
 from benchmarks.workloads import Workload
-from linclass import blas
 from linclass.params import Array
 
 # OpenBLAS and OpenMP threads spin for some hundredths of a second after their last product
@@ -128,8 +127,7 @@ def measure(
     timings = {name: Timing(name) for name in names}
     with ExitStack() as running:
         workers = {}
-        with blas.limited(1):
-            reference = Reference(Problem(workload, quick=quick, check=True), models=workload.K)
+        reference = Reference(Problem(workload, quick=quick, check=True), models=workload.K)
         for name, timing in timings.items():
             with _failing(timing):
                 _require(name)
