@@ -47,7 +47,7 @@ class Figure:
 
 
 def start_up(*, repeats: int, threads: int, quick: bool) -> list[Figure]:
-    """Processes of their own, ended after their first epoch."""
+    """From the command to the end of its first epoch on the sample."""
     figure = Figure("start-up", "from the command to the first epoch on the sample", "s", 1.0)
     with _folder() as folder:
         for number in range(repeats):
@@ -64,26 +64,19 @@ def start_up(*, repeats: int, threads: int, quick: bool) -> list[Figure]:
 
 
 def memory(*, repeats: int, threads: int, quick: bool) -> list[Figure]:
-    """The maximum resident set of a process that trains two epochs; the same each time, so once."""
+    """The largest resident memory of two epochs on all of CIFAR-10; the same each time, so once."""
     figure = Figure("memory", "peak memory of a linear run on the full data", "MB", 450)
-    with _folder() as folder:
-        dataset = [_SAMPLE] if quick else ["cifar10", "--split", "all"]
-        process = _train(folder / "run", threads, *dataset, "--lambda", "1", "--epochs", "2", "--test")
-        process.communicate()
-        if process.returncode == 0:
-            peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-            figure.values.append(peak / (1e6 if sys.platform == "darwin" else 1e3))
+    figure.values.append(_measured("memory", threads, quick)["memory"])
     return [figure]
 
 
 def output(*, repeats: int, threads: int, quick: bool) -> list[Figure]:
-    """A short `train-long` in a process of its own; see `_output_shares`."""
+    """What writing rows, state and figures takes of the time of `train-long`."""
     figures = [
         Figure("rows-and-state", "values.csv and state.npz in a full-data train-long", "%", 2),
         Figure("figures", "figures and snapshots in a full-data train-long", "%", 5),
     ]
-    command = [sys.executable, "-m", "benchmarks.whole_runs", str(threads), "sample" if quick else "full"]
-    shares = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    shares = _measured("output", threads, quick)
     for figure in figures:
         figure.values.append(shares[figure.name])
     return figures
@@ -94,6 +87,29 @@ WHOLE_RUNS: dict[str, Callable[..., list[Figure]]] = {
     "memory": memory,
     "output": output,
 }
+
+
+def _measured(what: str, threads: int, quick: bool) -> dict[str, float]:
+    """What `_peak_memory` or `_output_shares` finds, in a fresh process."""
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.whole_runs",
+        what,
+        str(threads),
+        "sample" if quick else "full",
+    ]
+    found: dict[str, float] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    return found
+
+
+def _peak_memory(threads: int, quick: bool) -> dict[str, float]:
+    """In MB. Asked for in a fresh process: a child's peak begins at that of its parent."""
+    dataset = [_SAMPLE] if quick else ["cifar10", "--split", "all"]
+    with _folder() as folder:
+        _train(folder / "run", threads, *dataset, "--lambda", "1", "--epochs", "2", "--test").communicate()
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return {"memory": peak / (1e6 if sys.platform == "darwin" else 1e3)}
 
 
 def _output_shares(threads: int, quick: bool) -> dict[str, float]:
@@ -159,4 +175,6 @@ def _folder() -> Iterator[Path]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(_output_shares(int(sys.argv[1]), sys.argv[2] == "sample")))
+    what, count, data = sys.argv[1:]
+    found = {"memory": _peak_memory, "output": _output_shares}[what](int(count), data == "sample")
+    print(json.dumps(found))
