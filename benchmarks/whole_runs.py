@@ -23,6 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from linclass import experiment
+from linclass.datasets.known import KNOWN
+from linclass.datasets.locate import data_dirs, find
+from linclass.errors import DataError
 from linclass.runs import Run
 from linclass.settings import Experiment
 
@@ -90,7 +93,9 @@ WHOLE_RUNS: dict[str, Callable[..., list[Figure]]] = {
 
 
 def _measured(what: str, threads: int, quick: bool) -> dict[str, float]:
-    """What `_peak_memory` or `_output_shares` finds, in a fresh process."""
+    """What `_peak_memory` or `_output_shares` finds, in a fresh process. DataError without the full data."""
+    if not quick and find(KNOWN["cifar10"], data_dirs(None)) is None:
+        raise DataError("no full cifar10 found: run `linclass data fetch cifar10`, or use --quick")
     command = [
         sys.executable,
         "-m",
