@@ -30,6 +30,11 @@ def limited(threads: int) -> Iterator[None]:
         yield
 
 
+def limit(threads: int) -> None:
+    """BLAS uses `threads` threads from now on, in all of this process."""
+    threadpool_limits(limits=threads, user_api="blas")
+
+
 def describe() -> list[dict[str, Any]]:
     """The BLAS libraries that are loaded: name, version, kernel family."""
     keys = ("internal_api", "version", "architecture")

@@ -59,6 +59,12 @@ class WorkerDiedError(LinclassError):
     exit_code = 6
 
 
+class SchedulerError(LinclassError):
+    """The cluster's scheduler is not there, has no workers, or was lost."""
+
+    exit_code = 6
+
+
 class CheckFailedError(LinclassError):
     """A check that was asked for (gradients, a verification) did not pass."""
 

@@ -116,6 +116,16 @@ def test_early_stopping_keeps_the_best_and_survives_resume(tmp_path: Path) -> No
     assert (tmp_path / "cut/best.npz").read_bytes() == (run.path / "best.npz").read_bytes()
 
 
+def test_one_diverged_and_one_stopped_early_is_no_divergence() -> None:
+    stack = [MLP.replace(eta=1e30, patience=1).resolved(), MLP.replace(eta=0.05, patience=1).resolved()]
+    stack = [settings.replace(epochs=30) for settings in stack]
+    job = build(stack, load_data(stack[0]))
+    job.trainer.callbacks += experiment.stoppers(stack[0], print)
+    state = job.fit()
+    assert list(state.diverged) == [True, False]
+    assert not state.active.any()
+
+
 def test_a_search_keeps_and_marks_its_trials(tmp_path: Path) -> None:
     found = random_search(SPACE, BASE, trials=5, rounds=2, out=tmp_path)
     table = found.table()
@@ -153,6 +163,12 @@ def test_diverged_trials_are_results(tmp_path: Path) -> None:
     np.testing.assert_equal(again.rows(), found.rows())
     with pytest.raises(UsageError, match="every trial diverged"):
         grid_search({"eta": [1e200, 1e201]}, BASE, out=tmp_path / "all")
+
+
+def test_what_is_automatic_follows_the_trial() -> None:
+    trials = draw(space(None, {"activation": ["relu", "tanh"]}), MLP, trials=1)
+    assert [trial.settings.init for trial in trials] == ["he", "xavier"]
+    assert PLAN.settings.split == "auto"
 
 
 def counting(trained: list[int], stop_after: int = 99) -> Any:

@@ -8,6 +8,7 @@ Modules, each importing only from those above it:
     packs.py       trials that are trained together, as one stack
     store.py       the sweep directory
     executors.py   who trains the packs: this process, or several
+    cluster.py     the same on the workers of a Dask scheduler
     sweep.py       the loop: propose, pack, train, keep; grid_search, random_search
     report.py      what a search is told as
 """

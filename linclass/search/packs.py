@@ -112,7 +112,7 @@ def data_of(task: Pack) -> Dataset:
     """The data that a pack trains on, read once in this process, checked against the search's digest."""
     settings = task.trials[0].settings
     dataset = load(settings, task.data_dir)
-    if dataset_digest(dataset) != task.digest:
+    if digest_of(settings, task.data_dir) != task.digest:
         raise DataError(
             f"{settings.dataset} here is {dataset.source}, which is not the data this search is about; "
             "put the same files here, in $LINCLASS_DATA or --data-dir"
@@ -122,6 +122,20 @@ def data_of(task: Pack) -> Dataset:
 
 def load(settings: Experiment, data_dir: Path | None) -> Dataset:
     """`experiment.load_data`, but read once for many trials: the threads of a process share one copy."""
+    return _loaded(settings, data_dir)[0]
+
+
+def digest_of(settings: Experiment, data_dir: Path | None) -> str:
+    """`load(...).digest()`, computed once."""
+    return _loaded(settings, data_dir)[1]
+
+
+def forget_data() -> None:
+    """So that the next `load` looks for the files again."""
+    _load.cache_clear()
+
+
+def _loaded(settings: Experiment, data_dir: Path | None) -> tuple[Dataset, str]:
     settings = settings.resolved()
     with _LOADING:
         return _load(settings.dataset, settings.split, settings.train_size, settings.val_size, data_dir)
@@ -131,25 +145,12 @@ _LOADING = Lock()
 
 
 @functools.lru_cache(maxsize=1)
-def _load(dataset: str, split: str, train_size: int, val_size: int, data_dir: Path | None) -> Dataset:
+def _load(
+    dataset: str, split: str, train_size: int, val_size: int, data_dir: Path | None
+) -> tuple[Dataset, str]:
     settings = Experiment(dataset=dataset, split=split, train_size=train_size, val_size=val_size)
-    return experiment.load_data(settings, data_dir)
-
-
-def forget_data() -> None:
-    """So that the next `load` looks for the files again."""
-    _load.cache_clear()
-    _DIGESTS.clear()
-
-
-def dataset_digest(dataset: Dataset) -> str:
-    """`dataset.digest()`, computed once."""
-    if _DIGESTS.get("dataset") is not dataset:
-        _DIGESTS.update(dataset=dataset, digest=dataset.digest())
-    return str(_DIGESTS["digest"])
-
-
-_DIGESTS: dict[str, object] = {}
+    loaded = experiment.load_data(settings, data_dir)
+    return loaded, loaded.digest()
 
 
 class _Pruner(Callback):

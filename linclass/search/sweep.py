@@ -145,9 +145,10 @@ def search(
     packs.forget_data()
     dataset = packs.load(plan.settings, data_dir)
     experiment.note_sample(plan.settings, dataset, listener)
-    settings = experiment.named(plan.settings, dataset).resolved()
+    # what is `auto` is resolved trial by trial: the initialisation depends on the activation
+    settings = experiment.named(plan.settings, dataset)
     plan = replace(plan, settings=settings)
-    digest = packs.dataset_digest(dataset)
+    digest = packs.digest_of(settings, data_dir)
     place = Path(out) if out is not None else RESULTS / name
     check(plan.propose([]), data_dir)
     with store.claim(place, plan.to_json(digest), overwrite=overwrite) as kept:
@@ -189,7 +190,7 @@ class _Driver:
         return Pack(
             members,
             self.plan.rank,
-            digest_of(members[0].settings, self.data_dir),
+            packs.digest_of(members[0].settings, self.data_dir),
             self.data_dir,
             self.threads,
         )
@@ -248,11 +249,6 @@ def check(asked: Sequence[Trial], data_dir: Path | None) -> None:
             settings.schedule, settings.eta, steps_per_epoch=steps, total_steps=steps * settings.epochs
         )
         build_optimizer(settings)
-
-
-def digest_of(settings: Experiment, data_dir: Path | None) -> str:
-    """Of the data that these settings train on."""
-    return packs.dataset_digest(packs.load(settings, data_dir))
 
 
 def rows_of(results: Sequence[Result], rank: str) -> list[dict[str, Any]]:
@@ -337,5 +333,9 @@ def _search(
 def executor_of(workers: int = 1, scheduler: str | None = None) -> Executor:
     """This process, `workers` processes of this machine, or the cluster of a Dask scheduler."""
     if scheduler is not None:
-        raise NotImplementedError
+        if workers > 1:
+            raise UsageError("--workers are processes of this machine: leave it out with --scheduler")
+        from linclass.search.cluster import cluster
+
+        return cluster(scheduler)
     return here if workers == 1 else processes(workers)
