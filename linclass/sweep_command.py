@@ -14,16 +14,17 @@ from linclass.options import PATH, chosen, experiment_options, option_name, run_
 from linclass.settings import Experiment
 
 if TYPE_CHECKING:
-    from linclass.search import Found, Plan, Space
+    from linclass.search import Found, Plan, Sampler, Space
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 TRAIN = Experiment()
+SAMPLER = ("sampler", "pruner", "storage", "together")
 OF_THE_RUN = ("out", "overwrite", "data_dir", "threads", "workers", "scheduler")
 
 
 def search_options(trials: int = 10, rounds: int = 1) -> Callable[[F], F]:
-    """--trials --rounds --search-seed --rank --workers --scheduler."""
+    """The options that every search takes, beside those of the experiment and of the run."""
 
     def decorate(command: F) -> F:
         for add in (
@@ -36,6 +37,26 @@ def search_options(trials: int = 10, rounds: int = 1) -> Callable[[F], F]:
                 show_default=True,
                 type=click.IntRange(1),
                 help="processes of this machine",
+            ),
+            click.option(
+                "--together", type=click.IntRange(1), help="trials tpe is asked for at a time [default: 4]"
+            ),
+            click.option(
+                "--storage",
+                metavar="ADDRESS",
+                help="of tpe's study: sqlite:///FILE or journal:FILE [default: in --out]",
+            ),
+            click.option(
+                "--pruner",
+                type=click.Choice(["none", "median", "halving"]),
+                help="give up trials of tpe that lag behind [default: none]",
+            ),
+            click.option(
+                "--sampler",
+                default="random",
+                show_default=True,
+                type=click.Choice(["random", "tpe"]),
+                help="how trials are proposed; tpe learns from the finished ones",
             ),
             click.option(
                 "--rank",
@@ -108,7 +129,7 @@ def run_search(space: Space, defaults: Experiment, name: str, given: dict[str, A
     places = {key: given.pop(key) for key in OF_THE_RUN}
     quiet = given.pop("quiet")
     plan = _plan(space, defaults, given)
-    places["executor"] = executor_of(places.pop("workers"), places.pop("scheduler"))
+    places["executor"] = executor_of(places.pop("workers"), places.pop("scheduler"), plan.sampler)
     places["threads"] = places["threads"] or 1
     found = search.search(plan, name=name, listener=Console(quiet=quiet), **places)
     print_found(found)
@@ -132,9 +153,22 @@ def _plan(space: Space, defaults: Experiment, given: dict[str, Any]) -> Plan:
         if given.get(name) is not None:
             raise UsageError(f"{option_name(name)} is searched: leave it out, or out of the space")
     numbers = {key: given.pop(key) for key in ("trials", "rounds", "rank")}
+    sampler = _sampler({key: given.pop(key) for key in SAMPLER})
     # what is searched needs a value in the common settings too: --model mlp wants some --hidden
     settings = chosen(defaults, {**given, **space.first_values()})
-    return Plan(space, settings, seed=given.pop("search_seed"), **numbers)
+    return Plan(space, settings, seed=given.pop("search_seed"), sampler=sampler, **numbers)
+
+
+def _sampler(given: dict[str, Any]) -> Sampler | None:
+    from linclass.search import Sampler
+
+    name = given.pop("sampler")
+    if name != "random":
+        return Sampler(name, **{key: value for key, value in given.items() if value is not None})
+    for key, value in given.items():
+        if value is not None:
+            raise UsageError(f"--{key} goes with --sampler tpe")
+    return None
 
 
 def _space(random: Sequence[str], grid: Sequence[str], space_file: Path | None) -> Space:

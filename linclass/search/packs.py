@@ -96,8 +96,8 @@ def train_pack(task: Pack, judge: Judge | None = None) -> PackResult:
         job = experiment.build(stack, dataset)
         state = job.trainer.state
         job.trainer.callbacks += [*experiment.stoppers(stack[0], _nothing), BestKeeper()]
-        if judge is not None:
-            job.trainer.callbacks.append(_Pruner(task.trials, judge))
+        pruner = _Pruner(task.trials, judge)
+        job.trainer.callbacks.append(pruner)
         with contextlib.suppress(DivergedError):  # which is a result: the scores say so
             job.fit()
     replicas = stack[0].seeds
@@ -105,6 +105,7 @@ def train_pack(task: Pack, judge: Judge | None = None) -> PackResult:
         _result(trial, state, range(i * replicas, (i + 1) * replicas), len(dataset.validation))
         for i, trial in enumerate(task.trials)
     )
+    results = tuple(one.pruned() if one.trial.number in pruner.given_up else one for one in results)
     return _with_best(task, results, state, time.perf_counter() - started)
 
 
@@ -156,15 +157,22 @@ def _load(
 class _Pruner(Callback):
     """Asks `judge` about every trial after every epoch."""
 
-    def __init__(self, trials: Sequence[Trial], judge: Judge) -> None:
+    def __init__(self, trials: Sequence[Trial], judge: Judge | None) -> None:
         self.trials, self.judge = trials, judge
+        self.given_up: set[int] = set()
 
     def on_epoch_end(self, trainer: Trainer) -> None:
+        if self.judge is None:
+            return
         state = trainer.state
-        for k in map(int, np.flatnonzero(state.active)):
-            row = state.history.of_model(k)[-1]
-            if self.judge(self.trials[k], row["epoch"], row["val_loss"]):
-                state.active[k] = False
+        for i, trial in enumerate(self.trials):
+            models = range(i * trial.settings.seeds, (i + 1) * trial.settings.seeds)
+            if not any(state.active[k] for k in models):
+                continue
+            loss = np.mean([rows[-1]["val_loss"] for k in models if (rows := state.history.of_model(k))])
+            if self.judge(trial, state.epoch, float(loss)):
+                state.active[models.start : models.stop] = False
+                self.given_up.add(trial.number)
 
 
 def _nothing(text: str) -> None:

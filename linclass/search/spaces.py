@@ -65,18 +65,18 @@ class Dimension:
             return self.values[int(u * len(self.values))]
         low, high = self.values
         if self.mode == "int":
-            return self._typed(low + int(u * (high - low + 1)))
+            return self.typed(low + int(u * (high - low + 1)))
         drawn = low + u * (high - low)
         if self.mode == "log":
             drawn = math.exp(math.log(low) + u * (math.log(high) - math.log(low)))
-        return min(max(float(f"{drawn:.4g}"), low), high)
+        return self.rounded(drawn)
 
     def spread(self, count: int) -> Dimension:
         """`count` values at equal distances, both ends included, as items."""
         low, high = self.values
         parts = [i / (count - 1) for i in range(count)]
         if self.mode == "int":
-            values = [self._typed(round(low + part * (high - low))) for part in parts]
+            values = [self.typed(round(low + part * (high - low))) for part in parts]
         else:
             values = [self.at(part) for part in parts]
         return Dimension(self.field, "item", tuple(dict.fromkeys(values)))
@@ -106,7 +106,12 @@ class Dimension:
             return round(position)
         return float(f"{math.exp(position) if self.mode == 'log' else position:.4g}")
 
-    def _typed(self, number: int) -> Any:
+    def rounded(self, value: float) -> float:
+        """To four digits, within the range."""
+        low, high = self.values
+        return float(min(max(float(f"{value:.4g}"), low), high))
+
+    def typed(self, number: int) -> Any:
         """A whole number as the field wants it: `hidden` is a text."""
         return str(number) if self.field == "hidden" else number
 
@@ -275,7 +280,7 @@ def _check_fits(dim: Dimension, value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise UsageError(f"layers is {value!r}: expected a whole number of at least 1")
         return
-    check_value(dim.field, dim._typed(value) if dim.mode == "int" else value)
+    check_value(dim.field, dim.typed(value) if dim.mode == "int" else value)
     if dim.field == "hidden":
         words = str(value).split(",") if value != "" else []
         if not all(word.isdecimal() and int(word) for word in words):

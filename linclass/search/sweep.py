@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from linclass.models.base import Model
 from linclass.models.build import build_optimizer
 from linclass.runs import RESULTS
 from linclass.search import packs, store, trials
+from linclass.search.adaptive import Adaptive, Sampler
 from linclass.search.executors import Executor, here, processes
 from linclass.search.packs import Pack, PackResult
 from linclass.search.spaces import Space
@@ -70,7 +71,8 @@ class Plan:
         trials: random draws a round. rounds: after the first, each around the best so far.
         seed: of the draws; the models' own is in `settings`.
         rank: a key of `trials.RANKS`.
-        sampler: None, or how an adaptive sampler is set up; kept in sweep.json.
+        sampler: of an adaptive search, in which `trials` are all the trials and a grid's values are tried
+            as the sampler likes; None: `seed` alone decides.
     """
 
     space: Space
@@ -79,7 +81,7 @@ class Plan:
     rounds: int = 1
     seed: int = 0
     rank: str = "loss"
-    sampler: Mapping[str, Any] | None = None
+    sampler: Sampler | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("--trials", self.trials), ("--rounds", self.rounds)):
@@ -89,6 +91,8 @@ class Plan:
             raise UsageError(f"--rank is {self.rank!r}: expected one of {', '.join(trials.RANKS)}")
         if self.rounds > 1 and not self.space.random:
             raise UsageError("--rounds narrows random dimensions, and there are none: leave it out")
+        if self.rounds > 1 and self.sampler:
+            raise UsageError("--sampler narrows the search by itself: leave out --rounds")
 
     def propose(self, results: Sequence[Result]) -> list[Trial]:
         """The next round's trials: a function of the plan and the earlier rounds' results."""
@@ -113,7 +117,7 @@ class Plan:
             "rounds": self.rounds,
             "seed": self.seed,
             "rank": self.rank,
-            "sampler": dict(self.sampler) if self.sampler else None,
+            "sampler": asdict(self.sampler) if self.sampler else None,
             "data": digest,
             "settings": self.settings.to_dict(),
         }
@@ -128,7 +132,6 @@ def search(
     data_dir: Path | None = None,
     threads: int = 1,
     executor: Executor = here,
-    propose: Propose | None = None,
     listener: Listener = SILENT,
 ) -> Found:
     """Carry out a plan in a sweep directory; what is finished there already is not trained again.
@@ -137,7 +140,7 @@ def search(
         name: the directory is result_pics/<name> unless `out` gives it.
         overwrite: forget a sweep that is there already.
         data_dir, threads: as in `experiment.run`.
-        executor: who trains the packs. propose: an adaptive sampler in place of the plan's own trials.
+        executor: who trains the packs.
 
     Raises UsageError for a space that does not fit, before anything is trained; RunTakenError where another
     sweep is in the directory; InterruptedRun after Ctrl-C, with all finished packs kept.
@@ -153,9 +156,18 @@ def search(
     check(plan.propose([]), data_dir)
     with store.claim(place, plan.to_json(digest), overwrite=overwrite) as kept:
         listener.note(f"searching into {place}")
+        propose: Propose = plan.propose
+        if plan.sampler is not None:
+            adaptive = Adaptive(
+                plan.space, settings, plan.sampler, place, trials=plan.trials, rank=plan.rank, seed=plan.seed
+            )
+            if overwrite:
+                adaptive.forget()
+            propose = adaptive.propose
+            executor = adaptive.execute if plan.sampler.pruner != "none" else executor
         driver = _Driver(plan, kept, executor, data_dir, threads, listener)
         with _interrupted_in_words(driver):
-            driver.run(propose or plan.propose)
+            driver.run(propose)
         return driver.finish()
 
 
@@ -296,7 +308,8 @@ def random_search(
             400], "int"), "activation": ["relu", "leaky-relu"]}`; see `search.spaces`.
         settings: everything else; the baseline if None.
         trials: how many are drawn, in each of `rounds` rounds.
-        options: rounds, seed, rank, and grid (as for `grid_search`); workers, scheduler; those of `search`.
+        options: rounds, seed, rank, sampler, and grid (as for `grid_search`); workers, scheduler; those of
+            `search`.
     """
     return _search(space, options.pop("grid", None), settings, trials=trials, **options)
 
@@ -320,18 +333,24 @@ def _search(
     rounds: int = 1,
     seed: int = 0,
     rank: str = "loss",
+    sampler: Sampler | None = None,
     workers: int = 1,
     scheduler: str | None = None,
     **options: Any,
 ) -> Found:
     from linclass.search.spaces import space
 
-    plan = Plan(space(random, grid), settings or Experiment(), trials, rounds, seed, rank)
-    return search(plan, executor=executor_of(workers, scheduler), **options)
+    plan = Plan(space(random, grid), settings or Experiment(), trials, rounds, seed, rank, sampler)
+    return search(plan, executor=executor_of(workers, scheduler, sampler), **options)
 
 
-def executor_of(workers: int = 1, scheduler: str | None = None) -> Executor:
+def executor_of(workers: int = 1, scheduler: str | None = None, sampler: Sampler | None = None) -> Executor:
     """This process, `workers` processes of this machine, or the cluster of a Dask scheduler."""
+    if sampler is not None and sampler.pruner != "none" and (workers > 1 or scheduler):
+        raise UsageError(
+            f"--pruner {sampler.pruner} compares trials while they are trained, in this process: "
+            "leave it out, or --workers and --scheduler"
+        )
     if scheduler is not None:
         if workers > 1:
             raise UsageError("--workers are processes of this machine: leave it out with --scheduler")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from linclass import rng
@@ -57,6 +57,10 @@ class Result:
     trial: Trial
     score: Score
     history: Sequence[Row] = field(repr=False)
+
+    def pruned(self) -> Result:
+        """The same, given up by a pruner."""
+        return replace(self, score=replace(self.score, status="pruned"))
 
     def row(self) -> dict[str, Any]:
         """One line of the table."""

@@ -1,0 +1,113 @@
+"""Adaptive search: what Optuna is asked and told, what is pruned, and that a search goes on after a crash."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from linclass.console import call
+from linclass.errors import InterruptedRun, UsageError
+from linclass.search import Plan, Sampler, search, space
+from linclass.search.adaptive import Adaptive
+from linclass.search.packs import Pack, train_pack
+from linclass.search.sweep import executor_of
+from linclass.settings import Experiment
+from linclass.sweep_command import sweep
+
+optuna = pytest.importorskip("optuna", reason="Optuna is not installed: pip install linclass[tune]")
+
+BASE = Experiment(dataset="cifar10-sample", train_size=200, epochs=4, batch_size=50)
+PLAN = Plan(
+    space({"lr": ([1e-5, 1e-1], "log"), "reg": ([1e-5, 1.0], "log")}, {"batch_size": [50, 100]}),
+    BASE,
+    trials=14,
+    sampler=Sampler(together=4),
+)
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    for drawing in ("draw_curves", "draw_weights"):
+        monkeypatch.setattr(f"linclass.gallery.{drawing}", lambda *_: None)
+
+
+def test_tpe_learns_from_what_it_was_told(tmp_path: Path) -> None:
+    found = search(PLAN, out=tmp_path)
+    assert [result.trial.number for result in found.results] == list(range(14))
+    assert all(result.trial.settings.batch_size in (50, 100) for result in found.results)
+    study = optuna.load_study(
+        study_name=None,
+        storage=optuna.storages.JournalStorage(
+            optuna.storages.journal.JournalFileBackend(str(tmp_path / "study.journal"))
+        ),
+    )
+    assert [trial.value for trial in study.trials] == [result.score.val_loss for result in found.results]
+    assert study.best_trial.number == found.best.trial.number
+    first = [result.score.val_loss for result in found.results[:10]]
+    later = [result.score.val_loss for result in found.results[10:]]
+    assert sum(later) / len(later) < sum(first) / len(first)
+
+
+def test_it_goes_on_after_a_crash_as_if_there_was_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = search(PLAN, out=tmp_path / "whole")
+    trained = []
+
+    def dying(task: Pack) -> object:
+        if len(trained) == 4:
+            raise KeyboardInterrupt
+        trained.append(task)
+        return train_pack(task)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("linclass.search.executors.train_pack", dying)
+        with pytest.raises(InterruptedRun):
+            search(PLAN, out=tmp_path / "cut")
+    assert search(PLAN, out=tmp_path / "cut").rows() == whole.rows()
+    assert search(PLAN, out=tmp_path / "cut").rows() == whole.rows()
+
+
+@pytest.mark.parametrize("pruner", ["median", "halving"])
+def test_pruners_give_up_what_lags_behind(pruner: str, tmp_path: Path) -> None:
+    sampler = Sampler(pruner=pruner, storage=f"sqlite:///{tmp_path / 'study.db'}", together=6)
+    plan = replace(PLAN, sampler=sampler, trials=18, settings=BASE.replace(epochs=6))
+    found = search(plan, out=tmp_path / "sweep")
+    pruned = [result for result in found.results if result.score.status == "pruned"]
+    assert pruned
+    assert all(result.score.epochs < 6 for result in pruned)
+    assert found.best.score.status == "finished"
+    (summary,) = optuna.get_all_study_summaries(sampler.storage)
+    states = [
+        trial.state.name
+        for trial in optuna.load_study(study_name=summary.study_name, storage=sampler.storage).trials
+    ]
+    assert states.count("PRUNED") == len(pruned)
+    again = search(plan, out=tmp_path / "sweep", overwrite=True)
+    assert again.rows() == found.rows()
+
+
+def test_what_does_not_go_together_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UsageError, match="leave out --rounds"):
+        replace(PLAN, rounds=2)
+    with pytest.raises(UsageError, match="compares trials while they are trained"):
+        executor_of(2, None, Sampler(pruner="median"))
+    with pytest.raises(UsageError, match=r"--pruner is 'mean': expected one of none, median, halving"):
+        Sampler(pruner="mean")
+    bad = Sampler(storage="sqlite:////no/such/place/study.db")
+    with pytest.raises(UsageError, match="expected sqlite:///FILE or journal:FILE"):
+        Adaptive(PLAN.space, BASE, bad, tmp_path, trials=1).propose([])
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--dataset", "cifar10-sample", "--train-size", "200", "--epochs", "1", "--quiet"]
+    arguments += ["--random", "lr=log:1e-4:1e-2", "--trials", "2"]
+    assert call(sweep, [*arguments, "--pruner", "median"]) == 2
+    assert "--pruner goes with --sampler tpe" in capsys.readouterr().err
+    assert call(sweep, [*arguments, "--sampler", "tpe", "--together", "2"]) == 0
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    assert call(sweep, [*arguments, "--sampler", "tpe", "--out", "other"]) == 2
+    assert "pip install linclass[tune]" in capsys.readouterr().err
