@@ -78,6 +78,7 @@ def test_searches_run_on_the_sample(
 ) -> None:
     for drawing in ("draw_curves", "draw_weights"):
         monkeypatch.setattr(f"linclass.gallery.{drawing}", lambda *_: None)
+    monkeypatch.setattr("linclass.search.report.draw", lambda *_: None)
     found: SearchAssignment = FOUND[name]
     assert found.name == name
     arguments = ["--epochs", "1", "--quiet", "--train-size", "200"]

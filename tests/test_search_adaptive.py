@@ -32,18 +32,22 @@ PLAN = Plan(
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     for drawing in ("draw_curves", "draw_weights"):
         monkeypatch.setattr(f"linclass.gallery.{drawing}", lambda *_: None)
+    monkeypatch.setattr("linclass.search.report.draw", lambda *_: None)
+
+
+def study_in(storage: str) -> optuna.Study:
+    opened = storage
+    if storage.startswith("journal:"):
+        backend = optuna.storages.journal.JournalFileBackend(storage.removeprefix("journal:"))
+        opened = optuna.storages.JournalStorage(backend)
+    return optuna.load_study(study_name=None, storage=opened)
 
 
 def test_tpe_learns_from_what_it_was_told(tmp_path: Path) -> None:
     found = search(PLAN, out=tmp_path)
     assert [result.trial.number for result in found.results] == list(range(14))
     assert all(result.trial.settings.batch_size in (50, 100) for result in found.results)
-    study = optuna.load_study(
-        study_name=None,
-        storage=optuna.storages.JournalStorage(
-            optuna.storages.journal.JournalFileBackend(str(tmp_path / "study.journal"))
-        ),
-    )
+    study = study_in(f"journal:{tmp_path / 'study.journal'}")
     assert [trial.value for trial in study.trials] == [result.score.val_loss for result in found.results]
     assert study.best_trial.number == found.best.trial.number
     first = [result.score.val_loss for result in found.results[:10]]
@@ -73,18 +77,15 @@ def test_it_goes_on_after_a_crash_as_if_there_was_none(
 
 @pytest.mark.parametrize("pruner", ["median", "halving"])
 def test_pruners_give_up_what_lags_behind(pruner: str, tmp_path: Path) -> None:
-    sampler = Sampler(pruner=pruner, storage=f"sqlite:///{tmp_path / 'study.db'}", together=6)
-    plan = replace(PLAN, sampler=sampler, trials=18, settings=BASE.replace(epochs=6))
+    kind = "sqlite:///" if pruner == "median" else "journal:"
+    sampler = Sampler(pruner=pruner, storage=f"{kind}{tmp_path / 'study'}", together=6)
+    plan = replace(PLAN, sampler=sampler, trials=12, settings=BASE.replace(epochs=6))
     found = search(plan, out=tmp_path / "sweep")
     pruned = [result for result in found.results if result.score.status == "pruned"]
     assert pruned
     assert all(result.score.epochs < 6 for result in pruned)
     assert found.best.score.status == "finished"
-    (summary,) = optuna.get_all_study_summaries(sampler.storage)
-    states = [
-        trial.state.name
-        for trial in optuna.load_study(study_name=summary.study_name, storage=sampler.storage).trials
-    ]
+    states = [trial.state.name for trial in study_in(sampler.storage).trials]
     assert states.count("PRUNED") == len(pruned)
     again = search(plan, out=tmp_path / "sweep", overwrite=True)
     assert again.rows() == found.rows()

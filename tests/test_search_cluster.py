@@ -94,6 +94,7 @@ def test_the_table_is_the_local_one_whoever_is_killed(
 ) -> None:
     for drawing in ("draw_curves", "draw_weights"):
         monkeypatch.setattr(f"linclass.gallery.{drawing}", lambda *_: None)
+    monkeypatch.setattr("linclass.search.report.draw", lambda *_: None)
     out = tmp_path / "far"
     with scheduler(tmp_path) as address, worker(address, tmp_path) as first, worker(address, tmp_path):
         search(PLAN, out=tmp_path / "near")  # while the cluster starts

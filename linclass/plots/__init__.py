@@ -19,6 +19,7 @@ Modules, each importing only from those above it:
     calibration.py reliability_diagram: how often predictions of a stated probability are right
     examples.py    mistakes: wrongly classified images
     samples.py     samples: images of a data set, and what augmentation makes of them
+    trials.py      scores, parallel: the trials of a search
     histogram.py   probability_histogram: of the true class, where the prediction is right and wrong
 """
 
@@ -39,6 +40,7 @@ from linclass.plots.parting import parting
 from linclass.plots.rates import learning_rate_range
 from linclass.plots.samples import samples
 from linclass.plots.style import save
+from linclass.plots.trials import parallel, scores
 
 __all__ = [
     "Figure",
@@ -49,10 +51,12 @@ __all__ = [
     "fits",
     "learning_rate_range",
     "mistakes",
+    "parallel",
     "parting",
     "probability_histogram",
     "reliability_diagram",
     "samples",
     "save",
+    "scores",
     "templates",
 ]

@@ -10,14 +10,16 @@ Modules, each importing only from those above it:
     executors.py   who trains the packs: this process, or several
     cluster.py     the same on the workers of a Dask scheduler
     adaptive.py    trials proposed by Optuna
+    found.py       what a search came to
+    report.py      what a search is told as: the table, the pictures
     sweep.py       the loop: propose, pack, train, keep; grid_search, random_search
-    report.py      what a search is told as
 """
 
 from __future__ import annotations
 
 from linclass.search.adaptive import Sampler
+from linclass.search.found import Found
 from linclass.search.spaces import Space, space
-from linclass.search.sweep import Found, Plan, grid_search, random_search, search
+from linclass.search.sweep import Plan, grid_search, random_search, search
 
 __all__ = ["Found", "Plan", "Sampler", "Space", "grid_search", "random_search", "search", "space"]

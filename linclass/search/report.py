@@ -1,13 +1,17 @@
-"""What a search is told as: the table, the best trial's command line."""
+"""What a search is told as: the table, the pictures, the best trial's command line."""
 
 from __future__ import annotations
 
+import math
+import shlex
+from pathlib import Path
 from typing import Any
 
-from linclass.search.sweep import Found
+from linclass.search.found import Found
 from linclass.settings import Experiment, option_names_of
 
 _SHOWN = 20
+_CURVES = 4
 
 
 def table(found: Found) -> list[tuple[str, ...]]:
@@ -34,6 +38,48 @@ def remarks(found: Found) -> list[str]:
     return [*said, f"the best again: {command_line(found.settings)}"]
 
 
+def draw(found: Found) -> list[Path]:
+    """The pictures in the sweep directory: score against each parameter, parallel axes, learning curves."""
+    from linclass import plots
+
+    rows = found.rows()
+    best = next(i for i, row in enumerate(rows) if row["trial"] == found.best.trial.number)
+    accuracies = [row["val_accuracy"] for row in rows]
+    errors = [row["val_error"] if row["val_accuracy"] else 0.0 for row in rows]
+    fields = [name for name in rows[0] if name in found.results[0].trial.values]
+    title = f"{len(rows)} trials, {found.settings.dataset}, {found.settings.model}"
+    paths = []
+    for name in fields:
+        values, close = [row[name] for row in rows], [row["close"] for row in rows]
+        figure = plots.scores(_label(name), values, accuracies, errors, close, best, title=title)
+        paths.append(found.path / f"score_{name}.png")
+        plots.save(figure, paths[-1])
+    table = [[row[name] for name in fields] for row in rows]
+    figure = plots.parallel([_label(name) for name in fields], table, accuracies, best, title=title)
+    plots.save(figure, found.path / "parallel.png")
+    plots.save(_curves(found, title), found.path / "curves.png")
+    return [*paths, found.path / "parallel.png", found.path / "curves.png"]
+
+
+def _curves(found: Found, title: str) -> Any:
+    """Validation loss over epochs of the few best trials."""
+    from linclass import plots
+
+    order = {row["trial"]: _order(row, found.rank) for row in found.rows()}
+    begun = [result for result in found.results if result.history]
+    best = sorted(begun, key=lambda result: order[result.trial.number])[:_CURVES]
+    epochs = max(result.score.epochs for result in best)
+    series = {}
+    for result in best:
+        losses = [row["val_loss"] for row in result.history]
+        series[f"trial {result.trial.number}"] = losses + [math.nan] * (epochs - len(losses))
+    return plots.curves(range(1, epochs + 1), series, title=f"the best of {title}", ylabel="validation loss")
+
+
+def _label(name: str) -> str:
+    return {"l2": "lambda"}.get(name, name.replace("_", " "))
+
+
 def command_line(settings: Experiment) -> str:
     """`linclass train` with the options that make these settings."""
     words = ["linclass", "train"]
@@ -43,7 +89,7 @@ def command_line(settings: Experiment) -> str:
             words.append(option if value else f"--no-{option[2:]}")
         else:
             words += [option, str(value)]
-    return " ".join(words)
+    return shlex.join(words)
 
 
 def _order(row: dict[str, Any], rank: str) -> float:

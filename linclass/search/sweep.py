@@ -5,61 +5,27 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from linclass import __version__, experiment, schedules
 from linclass.datasets.batches import count
 from linclass.errors import InterruptedRun, UsageError
 from linclass.listener import SILENT, Listener
-from linclass.models.base import Model
 from linclass.models.build import build_optimizer
 from linclass.runs import RESULTS
-from linclass.search import packs, store, trials
+from linclass.search import packs, report, store, trials
 from linclass.search.adaptive import Adaptive, Sampler
 from linclass.search.executors import Executor, here, processes
+from linclass.search.found import Found, rows_of
 from linclass.search.packs import Pack, PackResult
 from linclass.search.spaces import Space
 from linclass.search.trials import Result, Trial
 from linclass.settings import Experiment
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 Propose = Callable[[Sequence[Result]], Sequence[Trial]]
 """The finished results in the order of their trials -> the next trials; none when the search is over."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a search came to.
-
-    Attributes:
-        path: the sweep directory. best: the best trial. model: its model (K = 1) at its best epoch.
-        results: all trials, in their order. rank: what "best" means, "loss" or "accuracy".
-    """
-
-    path: Path
-    best: Result
-    model: Model = field(repr=False)
-    results: Sequence[Result] = field(repr=False)
-    rank: str = "loss"
-
-    @property
-    def settings(self) -> Experiment:
-        """The best configuration."""
-        return self.best.trial.settings
-
-    def rows(self) -> list[dict[str, Any]]:
-        """The table, one row a trial; `close` marks those within one standard error of the best accuracy."""
-        return rows_of(self.results, self.rank)
-
-    def table(self) -> pd.DataFrame:
-        """`rows` as a pandas DataFrame."""
-        import pandas as pd
-
-        return pd.DataFrame(self.rows())
 
 
 @dataclass(frozen=True)
@@ -168,7 +134,9 @@ def search(
         driver = _Driver(plan, kept, executor, data_dir, threads, listener)
         with _interrupted_in_words(driver):
             driver.run(propose)
-        return driver.finish()
+        found = driver.finish()
+        report.draw(found)
+        return found
 
 
 class _Driver:
@@ -261,17 +229,6 @@ def check(asked: Sequence[Trial], data_dir: Path | None) -> None:
             settings.schedule, settings.eta, steps_per_epoch=steps, total_steps=steps * settings.epochs
         )
         build_optimizer(settings)
-
-
-def rows_of(results: Sequence[Result], rank: str) -> list[dict[str, Any]]:
-    """One row a trial. close: its validation accuracy is within one standard error of the best trial's."""
-    if not results:
-        return []
-    top = trials.best(results, rank).score
-    return [
-        {**result.row(), "close": bool(top.val_accuracy - result.score.val_accuracy <= top.val_error)}
-        for result in results
-    ]
 
 
 def _told(result: PackResult, done: int, total: int) -> str:
