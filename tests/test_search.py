@@ -166,6 +166,19 @@ def test_diverged_trials_are_results(tmp_path: Path) -> None:
         grid_search({"eta": [1e200, 1e201]}, BASE, out=tmp_path / "all")
 
 
+def test_a_search_on_a_fold_and_one_over_seeds(tmp_path: Path) -> None:
+    """What chooses the rows is part of the data that a pack is checked against."""
+    base = Experiment(dataset="cifar10-sample", epochs=1)
+    grid = space(None, {"fold": ["1/4", "2/4"]})
+    found = search(Plan(grid, base), out=tmp_path)
+    for result in found.results:
+        settings = result.trial.settings
+        dataset = load_data(settings)
+        (members,) = pack([result.trial])
+        again = train_pack(Pack(members, "loss", dataset.digest()))
+        assert again.results[0].score == result.score
+
+
 def test_what_is_automatic_follows_the_trial() -> None:
     trials = draw(space(None, {"activation": ["relu", "tanh"]}), MLP, trials=1)
     assert [trial.settings.init for trial in trials] == ["he", "xavier"]

@@ -7,7 +7,6 @@ of a stack can show in the last bit of its numbers, and a pack gives the same on
 from __future__ import annotations
 
 import contextlib
-import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -133,25 +132,25 @@ def digest_of(settings: Experiment, data_dir: Path | None) -> str:
 
 def forget_data() -> None:
     """So that the next `load` looks for the files again."""
-    _load.cache_clear()
+    with _LOADING:
+        _LOADED.clear()
 
 
 def _loaded(settings: Experiment, data_dir: Path | None) -> tuple[Dataset, str]:
     settings = settings.resolved()
+    key = (*(getattr(settings, name) for name in _OF_THE_DATA), data_dir)
     with _LOADING:
-        return _load(settings.dataset, settings.split, settings.train_size, settings.val_size, data_dir)
+        if key not in _LOADED:
+            _LOADED.clear()  # one data set at a time
+            dataset = experiment.load_data(settings, data_dir)
+            _LOADED[key] = dataset, dataset.digest()
+        return _LOADED[key]
 
 
 _LOADING = Lock()
-
-
-@functools.lru_cache(maxsize=1)
-def _load(
-    dataset: str, split: str, train_size: int, val_size: int, data_dir: Path | None
-) -> tuple[Dataset, str]:
-    settings = Experiment(dataset=dataset, split=split, train_size=train_size, val_size=val_size)
-    loaded = experiment.load_data(settings, data_dir)
-    return loaded, loaded.digest()
+_LOADED: dict[tuple[object, ...], tuple[Dataset, str]] = {}
+_OF_THE_DATA = ("dataset", "split", "train_size", "val_size", "folds", "seed")
+"""The fields that `experiment.load_data` reads."""
 
 
 class _Pruner(Callback):

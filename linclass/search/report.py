@@ -25,6 +25,9 @@ def table(found: Found) -> list[tuple[str, ...]]:
 def remarks(found: Found) -> list[str]:
     """How sure the choice is, and the best trial's command line."""
     rows, best = found.rows(), found.best
+    again = f"the best again: {command_line(found.settings)}"
+    if not math.isfinite(best.score.val_accuracy):  # of a regression
+        return [again]
     close = sum(row["close"] for row in rows) - 1
     error = 100 * best.score.val_error
     said = [
@@ -35,7 +38,7 @@ def remarks(found: Found) -> list[str]:
     ]
     if len(rows) > _SHOWN:
         said.insert(0, f"the best {_SHOWN} of {len(rows)} trials; all of them in {found.path / 'trials.csv'}")
-    return [*said, f"the best again: {command_line(found.settings)}"]
+    return [*said, again]
 
 
 def draw(found: Found) -> list[Path]:
@@ -48,7 +51,10 @@ def draw(found: Found) -> list[Path]:
     errors = [row["val_error"] if row["val_accuracy"] else 0.0 for row in rows]
     fields = [name for name in rows[0] if name in found.results[0].trial.values]
     title = f"{len(rows)} trials, {found.settings.dataset}, {found.settings.model}"
-    paths = []
+    paths: list[Path] = []
+    plots.save(_curves(found, title), found.path / "curves.png")
+    if not math.isfinite(found.best.score.val_accuracy):  # of a regression
+        return [found.path / "curves.png"]
     for name in fields:
         values, close = [row[name] for row in rows], [row["close"] for row in rows]
         figure = plots.scores(_label(name), values, accuracies, errors, close, best, title=title)
@@ -57,7 +63,6 @@ def draw(found: Found) -> list[Path]:
     table = [[row[name] for name in fields] for row in rows]
     figure = plots.parallel([_label(name) for name in fields], table, accuracies, best, title=title)
     plots.save(figure, found.path / "parallel.png")
-    plots.save(_curves(found, title), found.path / "curves.png")
     return [*paths, found.path / "parallel.png", found.path / "curves.png"]
 
 
@@ -98,6 +103,7 @@ def _order(row: dict[str, Any], rank: str) -> float:
 
 def _cells(row: dict[str, Any], fields: list[str]) -> tuple[str, ...]:
     accuracy = f"{100 * row['val_accuracy']:.2f} ± {100 * row['val_error']:.2f} %"
+    accuracy = accuracy if math.isfinite(row["val_accuracy"]) else ""
     return (
         "*" if row["close"] else "",
         str(row["trial"]),

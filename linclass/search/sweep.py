@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from linclass import __version__, experiment, schedules
+from linclass.datasets import augment
 from linclass.datasets.batches import count
 from linclass.errors import InterruptedRun, UsageError
 from linclass.listener import SILENT, Listener
@@ -229,6 +230,7 @@ def check(asked: Sequence[Trial], data_dir: Path | None) -> None:
             settings.schedule, settings.eta, steps_per_epoch=steps, total_steps=steps * settings.epochs
         )
         build_optimizer(settings)
+        augment.parse(settings.augment, dataset)
 
 
 def _told(result: PackResult, done: int, total: int) -> str:
