@@ -39,14 +39,8 @@ def found(tmp_path: Path) -> Found:
 
 
 def test_pictures_are_drawn(tmp_path: Path) -> None:
-    names = [path.name for path in report.draw(found(tmp_path))]
-    assert names == [
-        "score_eta.png",
-        "score_hidden.png",
-        "score_batch_norm.png",
-        "parallel.png",
-        "curves.png",
-    ]
+    names = [path.stem for path in report.draw(found(tmp_path))]
+    assert names == ["score_eta", "score_hidden", "score_batch_norm", "parallel", "curves"]
     assert all((tmp_path / f"{name}.png").stat().st_size > 5000 for name in names)
 
 
