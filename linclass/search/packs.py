@@ -114,7 +114,7 @@ def data_of(task: Pack) -> Dataset:
     dataset = load(settings, task.data_dir)
     if digest_of(settings, task.data_dir) != task.digest:
         raise DataError(
-            f"{settings.dataset} here is {dataset.source}, which is not the data this search is about; "
+            f"{settings.dataset} here ({dataset.source}) is not the data this search is about: "
             "put the same files here, in $LINCLASS_DATA or --data-dir"
         )
     return dataset
