@@ -22,7 +22,7 @@ from linclass.settings import Experiment
 pytest.importorskip("distributed", reason="Dask is not installed: pip install linclass[dask]")
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="kills with SIGKILL")
 
-EPOCHS = 30
+EPOCHS = 12
 BASE = Experiment(
     dataset="cifar10-sample", train_size=1000, model="mlp", hidden="10", epochs=EPOCHS, batch_size=50
 )
