@@ -34,6 +34,7 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     evaluation.py   what a trained classifier gets right and wrong, and whether its probabilities hold
     submission.py   rows to predict, and the file of the predicted classes
     experiment.py   settings -> a trained run
+    growth.py       what more training rows are worth: accuracies against their number
     crossval.py     k-fold cross-validation: a run a fold
     lr_range.py     the learning-rate range test
     parity.py       one training in numpy and PyTorch, on means and sums: where they part

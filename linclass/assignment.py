@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from linclass.console import Console, call, print_result, print_table, say
-from linclass.errors import DivergedError, UsageError
+from linclass.errors import DivergedError, TooFewRowsError, UsageError
 from linclass.options import chosen, experiment_options, run_options
 from linclass.settings import Experiment
 
@@ -37,6 +37,7 @@ class Assignment:
         variants: label -> the settings that differ, where it compares several runs.
         published: label -> epoch -> column of values.csv -> the published number.
         figures: what the report drew from it. remarks: what else is to be said beside the numbers.
+        growth: whether the variants differ in --train-size: their accuracies are drawn against it.
         task: the lab's name for it ("Task1"); if given, each epoch is printed as the lab's log line.
     """
 
@@ -48,6 +49,7 @@ class Assignment:
     published: Mapping[str, Mapping[int, Mapping[str, float]]] = field(default_factory=dict)
     figures: str = ""
     remarks: str = ""
+    growth: bool = False
     task: str = ""
 
     def experiment(self, label: str, given: Mapping[str, Any]) -> Experiment:
@@ -72,6 +74,11 @@ class Assignment:
                 if not label:
                     raise
                 say(f"diverged, which is an answer too: {error}")  # the other variants still run
+                continue
+            except TooFewRowsError as error:
+                if not self.growth:
+                    raise
+                say(f"left out: {error}")
                 continue
             print_result(results[label])
             if self.task:
@@ -101,6 +108,8 @@ class Assignment:
         if len(rows) > 1:
             say(f"\npublished ({self.source}) beside measured:")
             print_table([row if len(self.variants) > 1 else row[1:] for row in rows])
+        if self.growth and results:
+            self.show_growth(results)
         if self.remarks:
             say(self.remarks)
         for label, result in results.items():
@@ -114,6 +123,21 @@ class Assignment:
                 say(
                     f"{label or self.name}: on the bundled sample; the published numbers are of the full data"
                 )
+
+    def show_growth(self, results: Mapping[str, Result]) -> None:
+        """A table of accuracies against training rows, and `growth.png` beside the variants' directories."""
+        from linclass import growth
+        from linclass.runs import Run
+
+        found = growth.points(results.values())
+        say("\naccuracy after the last epoch, with its 95 % interval:")
+        print_table(growth.table(found))
+        any_run = next(iter(results.values()))
+        sample = " — on the bundled sample" if any_run.is_sample else ""
+        classes = len(Run(any_run.path).manifest["data"]["classes"])
+        path = any_run.path.parent / "growth.png"
+        growth.save_picture(found, path, title=f"{self.title}{sample}", classes=classes)
+        say(str(path))
 
     def draw_comparison(self, label: str, compared: Sequence[Compared], result: Result) -> None:
         """`published.png` in the run's directory: published and measured accuracies, of the test split

@@ -29,6 +29,10 @@ class UsageError(LinclassError):
     exit_code = 2
 
 
+class TooFewRowsError(UsageError):
+    """More rows were asked for than the data set has."""
+
+
 class DataError(LinclassError):
     """A data file that is missing, damaged, or not what it should be."""
 

@@ -24,7 +24,7 @@ from linclass.datasets.cifar10_published import CIFAR10
 from linclass.datasets.dataset import Dataset, Split
 from linclass.datasets.load import Full, Own, Source, load
 from linclass.datasets.sample import name_of
-from linclass.errors import UsageError
+from linclass.errors import TooFewRowsError, UsageError
 from linclass.params import Array
 from linclass.rng import permutation
 
@@ -73,7 +73,7 @@ def load_dataset(
         return fold(dataset, folds[0], parts(_pool_size(dataset, train_size), folds[1], seed))
     rows = len(dataset.train)
     if train_size > rows:
-        raise UsageError(f"--train-size is {train_size:,}: the training split has only {rows:,} rows")
+        raise TooFewRowsError(f"--train-size is {train_size:,}: the training split has only {rows:,} rows")
     return dataset.with_train_size(train_size) if train_size else dataset
 
 
@@ -166,5 +166,7 @@ def fold(dataset: Dataset, k: int, parts: Sequence[Array]) -> Dataset:
 def _pool_size(dataset: Dataset, train_size: int) -> int:
     rows = len(dataset.train) + len(dataset.validation)
     if train_size > rows:
-        raise UsageError(f"--train-size is {train_size:,}: there are only {rows:,} rows to make folds of")
+        raise TooFewRowsError(
+            f"--train-size is {train_size:,}: there are only {rows:,} rows to make folds of"
+        )
     return train_size or rows

@@ -20,6 +20,7 @@ Modules, each importing only from those above it:
     examples.py    mistakes: wrongly classified images
     samples.py     samples: images of a data set, and what augmentation makes of them
     trials.py      scores, parallel: the trials of a search
+    growth.py      growth: accuracy against the number of training rows
     histogram.py   probability_histogram: of the true class, where the prediction is right and wrong
 """
 
@@ -30,6 +31,7 @@ from matplotlib.figure import Figure
 from linclass.plots.calibration import reliability_diagram
 from linclass.plots.examples import mistakes
 from linclass.plots.fits import fits
+from linclass.plots.growth import growth
 from linclass.plots.histogram import probability_histogram
 from linclass.plots.images import templates
 from linclass.plots.intervals import comparison
@@ -49,6 +51,7 @@ __all__ = [
     "confusion",
     "curves",
     "fits",
+    "growth",
     "learning_rate_range",
     "mistakes",
     "parallel",
