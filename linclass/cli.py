@@ -389,6 +389,7 @@ def lr_range(
         steps=steps,
         batch_size=settings.batch_size,
         seed=settings.seed,
+        augmentation=job.trainer.augmentation,
     )
     lr_range.save_picture(found, out, title=f"Learning-rate range test\n{dataset.title}")
     first, last = found.suggestion

@@ -9,8 +9,9 @@ the exponential growth, the end of the test, and the readings "steepest" and "a 
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from scipy.signal import savgol_filter
 
 from linclass import plots
 from linclass.datasets import batches
+from linclass.datasets.augment import Augmentation
 from linclass.datasets.inputs import Inputs
 from linclass.errors import DivergedError, UsageError
 from linclass.models.base import Model
@@ -71,6 +73,7 @@ def lr_range_test(
     steps: int = 200,
     batch_size: int = 100,
     seed: int = 0,
+    augmentation: Augmentation | None = None,
 ) -> RangeTest:
     """Train with a rate that grows from `low` to `high`; parameters and buffers are then as they were.
 
@@ -78,14 +81,15 @@ def lr_range_test(
         model: one model (K = 1) with its own buffer of parameters.
         steps: updates, at most; the test ends early where the loss exceeds TOO_HIGH times its lowest, or is
             not finite.
-        seed: of the order of the rows.
+        seed: of the order of the rows, and of the augmentation.
+        augmentation: changes the batches as training does.
 
     Raises UsageError for values that cannot be used, DivergedError where even the first rates are too high.
     """
     _check(model, low, high, steps)
     window = _window(steps)
     rates = np.geomspace(low, high, steps)
-    losses = _train(model, optimizer, train, rates, window, batch_size, seed)
+    losses = _train(model, optimizer, _batches(train, batch_size, seed, augmentation), rates, window)
     n = len(losses)
     if n < window:
         raise DivergedError(
@@ -139,7 +143,7 @@ def _window(steps: int) -> int:
 
 
 def _train(
-    model: Model, optimizer: Optimizer, train: Inputs, rates: Array, window: int, batch_size: int, seed: int
+    model: Model, optimizer: Optimizer, rows: Iterable[tuple[Array, Array]], rates: Array, window: int
 ) -> Array:
     """The losses of the updates that were made; `model` is left as it was found."""
     assert isinstance(model.params, Params)
@@ -150,10 +154,8 @@ def _train(
     try:
         # the growing rate ends in overflow; it is recognised by the loss, not by warnings
         with np.errstate(over="ignore", invalid="ignore"):
-            for step, (rate, rows) in enumerate(
-                zip(rates, _rows(len(train), batch_size, seed), strict=False)
-            ):
-                cost = model.loss_and_grads(*train.rows(rows), step=step)
+            for step, (rate, (x, y)) in enumerate(zip(rates, rows, strict=False)):
+                cost = model.loss_and_grads(x, y, step=step)
                 if not np.isfinite(cost).all():
                     break
                 losses.append(float(model.batch.loss[0]))
@@ -167,7 +169,14 @@ def _train(
     return np.array(losses)
 
 
-def _rows(n: int, batch_size: int, seed: int) -> Iterator[slice | Array]:
+def _batches(
+    train: Inputs, size: int, seed: int, augmentation: Augmentation | None
+) -> Iterator[tuple[Array, Array]]:
     """Batches without end, epoch after epoch."""
     for epoch in itertools.count(1):
-        yield from batches.batches(n, batch_size, seed=seed, epoch=epoch)
+        orders = batches.batches(len(train), size, seed=seed, epoch=epoch)
+        for batch, rows in enumerate(orders, start=1):
+            change = None
+            if augmentation is not None:
+                change = functools.partial(augmentation, seed=seed, epoch=epoch, batch=batch)
+            yield train.rows(rows, change)

@@ -19,6 +19,7 @@ from linclass.datasets.inputs import Inputs
 from linclass.datasets.scale import Scaler
 from linclass.errors import UsageError
 from linclass.experiment import build, load_data
+from linclass.lr_range import lr_range_test
 from linclass.training import Callback, Trainer
 
 EVERYTHING = "mirror,shift:3,rotation:10,crop:6,brightness:0.2,contrast:0.2,saturation:0.2,noise:0.05"
@@ -272,3 +273,13 @@ def test_the_command_draws_and_refuses(tmp_path: Path, capsys: pytest.CaptureFix
     arguments[5] = "saturation:0.2"
     assert call(cli, arguments) == 2
     assert "have no colours" in capsys.readouterr().err
+
+
+def test_the_range_test_sees_what_training_sees() -> None:
+    settings = SMALL.resolved()
+    job = build(settings, load_data(settings))
+    plain, changed = (
+        lr_range_test(job.model, job.trainer.optimizer, job.train, steps=20, batch_size=40, augmentation=a)
+        for a in (None, job.trainer.augmentation)
+    )
+    assert (plain.losses[:5] != changed.losses[:5]).any()
