@@ -99,11 +99,15 @@ def build(
     model: Model | None = None,
     state: TrainState | None = None,
     threads: int = 1,
+    common_order: bool = False,
 ) -> Job:
     """Model, inputs and trainer of an experiment; continues from `state` where it is given.
 
     Several settings, which differ in STACKED only, make a stack: one model each, from the same first
     weights and on common batches. Their comparison is paired; their spread is no interval.
+
+    common_order: so do the replicas of one setting. They are independent only where a batch is the whole
+        split, so that there is no order.
     """
     stack = [settings] if isinstance(settings, Experiment) else list(settings)
     settings = stack[0]
@@ -136,7 +140,7 @@ def build(
         build_optimizer(settings),
         rates,
         batch_size=settings.batch_size,
-        seed=seeds if len(stack) == 1 else settings.seed,
+        seed=settings.seed if common_order or len(stack) > 1 else seeds,
         shuffle=settings.shuffle,  # type: ignore[arg-type]
         drop_last=settings.drop_last,
         state=state,

@@ -10,18 +10,28 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from linclass.console import Console, call, print_table, say
+from linclass.errors import UsageError
 from linclass.listener import SILENT, Listener
-from linclass.options import PATH, chosen, data_dir_option, experiment_options, quiet_option, threads_option
+from linclass.options import (
+    PATH,
+    chosen,
+    data_dir_option,
+    experiment_options,
+    option_name,
+    quiet_option,
+    threads_option,
+)
 from linclass.settings import Experiment
 
 if TYPE_CHECKING:
     from linclass.experiment import Job
     from linclass.metrics import Interval
+    from linclass.params import Array
     from linclass.plots import Figure
     from linclass.training import Callback
 
@@ -53,12 +63,8 @@ class Findings:
     tables: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
 
 
-class Investigation(Protocol):
-    """The function of a study; `options` are the study's own."""
-
-    def __call__(
-        self, settings: Experiment, *, data_dir: Path | None, listener: Listener, **options: Any
-    ) -> Findings: ...
+Investigation = Callable[..., Findings]
+"""(settings, *, data_dir, listener, and the study's own options) -> Findings."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,7 @@ class Study:
         title: one line. source: the report.
         settings: what it trains; the command line's options come on top.
         find: trains, measures, judges.
+        varies: the experiment fields that `find` sets itself, and which cannot be given.
         options: click decorators for options that only this study has.
     """
 
@@ -78,6 +85,7 @@ class Study:
     source: str
     settings: Experiment
     find: Investigation
+    varies: Sequence[str] = ()
     options: Sequence[Callable[[Any], Any]] = ()
 
     def run(
@@ -99,6 +107,9 @@ class Study:
         from linclass.files import make_directory, write_json
         from linclass.runs import RESULTS
 
+        for name in self.varies:
+            if given.get(name) is not None:
+                raise UsageError(f"{option_name(name)} is what {self.name} varies: leave it out")
         fields = self.settings.to_dict()
         own = {name: value for name, value in given.items() if name not in fields and value is not None}
         settings = chosen(self.settings, given).resolved()
@@ -145,6 +156,36 @@ class Study:
         sys.exit(call(self.command(), prog_name=f"python -m assignments.{self.name}"))
 
 
+def prepared(settings: Experiment, *, data_dir: Path | None = None, listener: Listener = SILENT) -> Job:
+    """The job of an experiment, in memory, without a run directory; `fit` trains it.
+
+    Where a batch is the whole split the seeds train as one stack: there is no order for them to differ in.
+    """
+    from linclass import experiment
+
+    settings = settings.resolved()
+    dataset = experiment.load_data(settings, data_dir)
+    experiment.note_sample(settings, dataset, listener)
+    return experiment.build(settings, dataset, common_order=settings.batch_size == len(dataset.train))
+
+
+def fit(job: Job, *watching: Callback, listener: Listener = SILENT, label: str = "") -> Job:
+    """Train a job to its end; its model and history are in it.
+
+    Args:
+        watching: callbacks. label: what the listener is told it is.
+    """
+    from linclass.callbacks import Progress
+
+    job.trainer.callbacks += [*watching, Progress(listener.epoch)]
+    listener.start(f"memory: {label or job.settings.dataset}", 0, job.settings.epochs)
+    try:
+        job.fit()
+    finally:
+        listener.close()
+    return job
+
+
 def trained(
     settings: Experiment,
     *watching: Callback,
@@ -152,25 +193,16 @@ def trained(
     listener: Listener = SILENT,
     label: str = "",
 ) -> Job:
-    """Train an experiment in memory, without a run directory; its model and history are in the job.
+    """`prepared` and `fit` in one."""
+    return fit(
+        prepared(settings, data_dir=data_dir, listener=listener), *watching, listener=listener, label=label
+    )
 
-    Args:
-        watching: callbacks. label: what the listener is told it is.
-    """
-    from linclass import experiment
-    from linclass.callbacks import Progress
 
-    settings = settings.resolved()
-    dataset = experiment.load_data(settings, data_dir)
-    experiment.note_sample(settings, dataset, listener)
-    job = experiment.build(settings, dataset)
-    job.trainer.callbacks += [*watching, Progress(listener.epoch)]
-    listener.start(f"memory: {label or settings.dataset}", 0, settings.epochs)
-    try:
-        job.fit()
-    finally:
-        listener.close()
-    return job
+def all_rows(job: Job) -> tuple[Array, Array]:
+    """x and y of the whole training split, as the model sees it (a copy)."""
+    x, y = job.train.rows(slice(0, len(job.train)))
+    return x.copy(), y
 
 
 def verdict(holds: bool) -> str:

@@ -17,9 +17,11 @@ from linclass.history import COLUMNS, History
 from linclass.search_assignment import SearchAssignment
 
 ROOT = Path(__file__).parent.parent
+# the others are studies, see test_mlds*.py
 FOUND: dict[str, Any] = {
     path.stem: importlib.import_module(f"linclass.assignments.{path.stem}").ASSIGNMENT
     for path in sorted((ROOT / "assignments").glob("[a-z]*.py"))
+    if "\nASSIGNMENT = " in path.read_text(encoding="utf-8")
 }
 NAMES = [name for name, found in FOUND.items() if isinstance(found, Assignment)]
 SEARCHES = [name for name, found in FOUND.items() if isinstance(found, SearchAssignment)]

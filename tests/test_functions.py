@@ -171,6 +171,10 @@ def test_evaluate_says_how_near_it_comes(tmp_path: Path, capsys: pytest.CaptureF
     [
         (["predict", "run", "--out", "x.csv"], "learnt a function, not classes"),
         (["templates", "run"], "not on images"),
+        (
+            ["sweep", "--dataset", "saw-sine", "--loss", "squared", "--grid", "lr=0.01,0.1"],
+            "a search compares classifiers",
+        ),
         (["optimum", "run"], "expected --model linear and --loss softmax"),
     ],
 )

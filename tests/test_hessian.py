@@ -30,7 +30,7 @@ class Quadratic:
         rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(6, 6)))[0]
         self.A = rotation @ np.diag(SPECTRUM) @ rotation.T
         self.params, self.K = Params({"W": (2, 2), "b": (2,)}, K, dtype), K
-        self.grads = self.params.zeros_like()
+        self.grads, self.buffers = self.params.zeros_like(), Params({}, K, dtype)
         self.params.flat[:] = np.random.default_rng(1).normal(size=6 * K)
         self.batch = Batch(np.zeros(K), np.zeros(K, np.int64))
 

@@ -16,7 +16,7 @@ import numpy as np
 from linclass import optim, rng
 from linclass.errors import UsageError
 from linclass.models.base import Model
-from linclass.params import Array, Params
+from linclass.params import Array, Params, ParamsView
 
 STEP = 1e-6
 """h, in units of max(1, |theta_i|). Smaller than a smooth function would want: the gradient of a ReLU network
@@ -26,10 +26,11 @@ POSITIVE = 1e-6
 
 
 def gradient_norm(model: Model, x: Array, y: Array) -> Array:
-    """`(K,)`: ||dJ/d(theta)|| over the rows x `(n, d)`, y."""
-    params, grads = _own(model)
-    del params
+    """`(K,)`: ||dJ/d(theta)|| over the rows x `(n, d)`, y; running statistics stay as they are."""
+    grads, buffers = _own(model.grads), _own(model.buffers)
+    before = buffers.flat.copy()
     model.loss_and_grads(x, y, step=0)
+    buffers.flat[:] = before
     return grads.norm()
 
 
@@ -45,7 +46,7 @@ def hessian(model: Model, x: Array, y: Array, names: Sequence[str] | None = None
 
     Raises UsageError for a model that is not float64 or shares its memory with a stack.
     """
-    params, grads = _own(model)
+    params, grads = _double(model)
     wanted = [name for name in params if names is None or name in names]
     rows = []
     for theta in _coordinates(params, wanted):
@@ -85,7 +86,7 @@ def ratio_of_neighbours(
     """
     if samples < 1 or not radius > 0:
         raise UsageError(f"{samples} neighbours at a distance of {radius}: expected positive numbers")
-    params, _ = _own(model)
+    params, _ = _double(model)
     at = params.flat.copy()
     here = model.loss(x, y) + model.penalty()
     u, higher = Params(params.shapes), np.zeros(params.K)
@@ -106,7 +107,7 @@ def descend_gradient_norm(model: Model, x: Array, y: Array, *, steps: int = 1000
     Its gradient is H g, here the difference of two gradients along v = g / ||g||:
     H g = (g(theta + h v) - g(theta - h v)) ||g|| / 2h. A model whose gradient is zero stays where it is.
     """
-    params, grads = _own(model)
+    params, grads = _double(model)
     adam = optim.adam()
     slots, best, least = adam.init(params), params.copy(), np.full(params.K, np.inf)
     for step in range(steps + 1):
@@ -124,7 +125,7 @@ def descend_gradient_norm(model: Model, x: Array, y: Array, *, steps: int = 1000
 
 def _along(model: Model, x: Array, y: Array, g: Params, norm: Array) -> Params:
     """H g of each model by a central difference along g; 0 where the norm `(K,)` is 0."""
-    params, grads = _own(model)
+    params, grads = _double(model)
     at, v = params.flat.copy(), g.copy()
     for array in v.values():
         array /= np.maximum(norm, np.finfo(float).tiny).reshape(-1, *(1,) * (array.ndim - 1))
@@ -140,11 +141,16 @@ def _along(model: Model, x: Array, y: Array, g: Params, norm: Array) -> Params:
     return Hg
 
 
-def _own(model: Model) -> tuple[Params, Params]:
-    """The model's parameters and gradients, where they are its own and float64."""
-    params, grads = model.params, model.grads
-    if not isinstance(params, Params) or not isinstance(grads, Params):
-        raise UsageError("the Hessian is that of a model with its own parameters, not of a view into a stack")
+def _own(arrays: Params | ParamsView) -> Params:
+    """Arrays that are no view into those of a stack."""
+    if not isinstance(arrays, Params):
+        raise UsageError("expected a model with its own parameters or a whole stack, not a view into a stack")
+    return arrays
+
+
+def _double(model: Model) -> tuple[Params, Params]:
+    """The model's own parameters and gradients, float64."""
+    params, grads = _own(model.params), _own(model.grads)
     if params.dtype != np.float64:
         raise UsageError(f"the model is {params.dtype}; differences of gradients need --dtype float64")
     return params, grads

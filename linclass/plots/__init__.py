@@ -15,6 +15,7 @@ Modules, each importing only from those above it:
     images.py      templates: each class's weights as a picture
     movie.py       animation: the templates of several snapshots
     intervals.py   comparison: the published beside the measured
+    scatter.py     scatter: one number of many models against another
     matrix.py      confusion: which class is taken for which
     calibration.py reliability_diagram: how often predictions of a stated probability are right
     examples.py    mistakes: wrongly classified images
@@ -41,6 +42,7 @@ from linclass.plots.movie import animation
 from linclass.plots.parting import parting
 from linclass.plots.rates import learning_rate_range
 from linclass.plots.samples import samples
+from linclass.plots.scatter import scatter
 from linclass.plots.style import save
 from linclass.plots.trials import parallel, scores
 
@@ -60,6 +62,7 @@ __all__ = [
     "reliability_diagram",
     "samples",
     "save",
+    "scatter",
     "scores",
     "templates",
 ]

@@ -112,6 +112,11 @@ def search(
     Raises UsageError for a space that does not fit, before anything is trained; RunTakenError where another
     sweep is in the directory; InterruptedRun after Ctrl-C, with all finished packs kept.
     """
+    if plan.settings.is_regression:
+        raise UsageError(
+            f"a search compares classifiers, and --dataset {plan.settings.dataset} is a regression; "
+            "expected classes, such as --dataset mnist"
+        )
     packs.forget_data()
     dataset = packs.load(plan.settings, data_dir)
     experiment.note_sample(plan.settings, dataset, listener)
