@@ -9,6 +9,7 @@ import pytest
 
 from linclass import plots
 from linclass.console import call
+from linclass.datasets.functions import FUNCTIONS, grid
 from linclass.errors import UsageError
 from linclass.study import VERDICTS, Study, all_rows, prepared, trained
 
@@ -74,6 +75,19 @@ def test_full_batches_train_as_one_stack_to_what_each_seed_alone_comes_to() -> N
         assert np.abs(difference).max() < 1e-10
     in_batches = prepared(settings.replace(batch_size=10))
     assert len(in_batches.trainer.tracks) == 3, "with an order each replica keeps its own"
+
+
+def test_the_lower_plateau_is_the_best_function_with_one_bend() -> None:
+    """A constant up to c and a straight line after it, fitted by least squares for every c."""
+    plateaus = importlib.import_module("linclass.assignments.mlds_minimal_ratio").PLATEAUS
+    x = grid(1000)
+    y = FUNCTIONS["half-sine"](x)
+    errors = []
+    for c in np.linspace(0, 2, 101):
+        basis = np.stack([np.ones_like(x), np.maximum(0, x - c)], axis=1)
+        errors.append(np.mean((y - basis @ np.linalg.lstsq(basis, y, rcond=None)[0]) ** 2))
+    assert min(errors) == pytest.approx(plateaus["one bend: 0.0609"], abs=1e-4)
+    assert errors[-1] == pytest.approx(plateaus["a constant: 0.0947"], abs=1e-4)
 
 
 def test_all_rows_are_a_copy_of_the_training_split() -> None:
