@@ -7,9 +7,9 @@ names before it opens the file, and an array that is missing, extra, or of anoth
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from linclass.settings import Experiment
 from linclass.training import TrainState
 
 _SLACK = 1 << 20  # archive headers, counters
+_STATE_LIMIT = 1 << 34
 
 Arrays = Mapping[str, Array]
 
@@ -52,21 +53,29 @@ def load_weights(path: Path, model: Model) -> tuple[Scaler, Array]:
     return _scaler_from(arrays), arrays["epoch"]
 
 
-def save_state(path: Path, state: TrainState, scaler: Scaler, mark: Mark, settings: Experiment) -> None:
-    """Write everything that a resumed run needs, durably, and the settings it belongs to."""
+def save_state(
+    path: Path, state: TrainState, scaler: Scaler, mark: Mark, settings: Experiment, previous: Path
+) -> None:
+    """Write everything that a resumed run needs, durably, and the settings it belongs to.
+
+    previous: where the state that was in `path` is kept.
+    """
     arrays = {**_state_arrays(state), **_counters(state), **_scaler_arrays(scaler), "csv": np.array(mark)}
     arrays["settings"] = np.frombuffer(json.dumps(settings.to_dict()).encode(), np.uint8)
-    write_durably(path, npz.pack(arrays))
+    write_durably(path, npz.pack(arrays), previous)
 
 
-def load_state(path: Path, state: TrainState, settings: Experiment) -> tuple[Scaler, Mark]:
+def load_state(
+    path: Path, state: TrainState, settings: Experiment, allowed: Collection[str] = ()
+) -> tuple[Scaler, Mark]:
     """Fill `state` (a fresh one of the right shape, without its history) from `path`.
 
-    Raises DataError where the file is damaged, or was written under other settings (but for `epochs`).
+    Raises DataError where the file is damaged, or was written under other settings (but for `epochs`, and
+    for those in `allowed`).
     """
     expected, counters = _state_arrays(state), _counters(state)
     arrays = _read(path, {**expected, **counters}, extra=("scaler.gain", "scaler.offset", "csv", "settings"))
-    _check_settings(path, arrays["settings"], settings)
+    _check_settings(path, arrays["settings"], settings, allowed)
     for name, array in expected.items():
         array[...] = arrays[name]
     state.step, state.epoch, state.running_rows = (int(n) for n in arrays["counters"])
@@ -74,19 +83,46 @@ def load_state(path: Path, state: TrainState, settings: Experiment) -> tuple[Sca
     return _scaler_from(arrays), Mark(length, crc)
 
 
-def _check_settings(path: Path, written: Array, settings: Experiment) -> None:
-    try:
-        own = json.loads(written.tobytes())
-        changed = [name for name, value in settings.to_dict().items() if own.get(name) != value]
-    except (ValueError, AttributeError) as error:
-        raise DataError(f"{path}: its settings cannot be read ({error})") from error
-    changed = [name for name in changed if name != "epochs"]
-    if changed:
-        texts = (f"{name} is {getattr(settings, name)!r}, was {own.get(name)!r}" for name in changed)
+def saved_settings(path: Path) -> dict[str, Any]:
+    """The settings a state was written under, as `Experiment.to_dict` gives them. Raises DataError."""
+    return _parse_settings(path, npz.read_one(path, "settings", _STATE_LIMIT))
+
+
+def changed_settings(own: Mapping[str, Any], settings: Experiment) -> dict[str, str]:
+    """Field -> `eta is 0.7, was 0.1`, for the fields of `settings` that are not as in `own`."""
+    now = settings.to_dict()
+    changed = (name for name in now if name != "epochs" and own.get(name) != now[name])
+    return {name: f"{name} is {now[name]!r}, was {own.get(name)!r}" for name in changed}
+
+
+def _check_settings(path: Path, written: Array, settings: Experiment, allowed: Collection[str]) -> None:
+    changed = changed_settings(_parse_settings(path, written), settings)
+    texts = [text for name, text in changed.items() if name not in allowed]
+    if texts:
         raise DataError(
             f"{path} was written under other settings than run.json now holds ({'; '.join(texts)}): "
             "put run.json back, or start a new run"
         )
+
+
+def _parse_settings(path: Path, written: Array) -> dict[str, Any]:
+    try:
+        own = json.loads(written.tobytes())
+        if not isinstance(own, dict):
+            raise ValueError("not a table of fields")
+    except ValueError as error:
+        raise DataError(f"{path}: its settings cannot be read ({error})") from error
+    return own
+
+
+def state_size(state: TrainState) -> int:
+    """About how many bytes `save_state` writes."""
+    return sum(array.nbytes for array in _state_arrays(state).values()) + _SLACK // 64
+
+
+def weights_size(state: TrainState) -> int:
+    """About how many bytes `save_weights` writes."""
+    return int(state.params.flat.nbytes + state.buffers.flat.nbytes) + _SLACK // 64
 
 
 def restore_history(state: TrainState, text: str, label: str) -> None:

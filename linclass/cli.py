@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from linclass.options import (
     chosen,
     data_dir_option,
     experiment_options,
+    field_name,
     option_name,
     profile_option,
     quiet_option,
@@ -71,7 +73,12 @@ PARITY_FIELDS = (
 SHOW_FIELDS = ("dataset", "split", "augment", "seed")
 OPTIMUM = Experiment(l2=1.0)
 OPTIMUM_FIELDS = ("dataset", "split", "train_size", "val_size", "model", "scaling", "l2")
-
+RESUME_FIELDS = [
+    field.name
+    for field in dataclasses.fields(Experiment)
+    # epochs may be raised, and which data it is, is seen from the rows themselves
+    if field.name not in ("epochs", "dataset")
+]
 
 WEIGHTS_OPTION = click.option(
     "--weights", default="last", show_default=True, help="last, best, or the epoch of a snapshot"
@@ -211,14 +218,42 @@ def _train(
 @cli.command()
 @click.argument("directory", type=PATH)
 @click.option("--epochs", type=click.IntRange(1), help="a new total, to extend a finished run")
+@click.option(
+    "--allow",
+    multiple=True,
+    metavar="FIELD",
+    help="go on although FIELD (eta, l2, ..., or data) is not what the run began with; run.json records it",
+)
+@experiment_options(None, only=RESUME_FIELDS)
 @data_dir_option
 @threads_option
 @quiet_option
-def resume(directory: Path, epochs: int | None, quiet: bool, **places: Any) -> None:
-    """Continue the interrupted run in DIRECTORY, to the bit-identical result of an uninterrupted one."""
+def resume(
+    directory: Path,
+    epochs: int | None,
+    allow: tuple[str, ...],
+    quiet: bool,
+    data_dir: Path | None,
+    threads: int | None,
+    **given: Any,
+) -> None:
+    """Continue the interrupted run in DIRECTORY, to the bit-identical result of an uninterrupted one.
+
+    Experiment options need not be repeated; one that differs from the run's is refused unless --allow names
+    its field.
+    """
     from linclass import experiment
 
-    print_result(experiment.resume(directory, epochs=epochs, listener=Console(quiet=quiet), **places))
+    result = experiment.resume(
+        directory,
+        epochs=epochs,
+        changes={name: value for name, value in given.items() if value is not None},
+        allow=[field_name(text) for text in allow],
+        data_dir=data_dir,
+        threads=threads,
+        listener=Console(quiet=quiet),
+    )
+    print_result(result)
 
 
 @cli.command()

@@ -9,7 +9,7 @@ import contextlib
 import platform
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -35,7 +35,7 @@ from linclass.models.build import build_model, build_optimizer, replica_seeds
 from linclass.models.linear import Linear
 from linclass.params import Array, Params
 from linclass.profile import Profile
-from linclass.runs import FORMAT, RESULTS, Run, claim, reopen
+from linclass.runs import FORMAT, RESULTS, Run, claim, reopen, space_needed
 from linclass.settings import Experiment
 from linclass.training import Callback, Trainer, TrainState
 
@@ -98,6 +98,7 @@ def build(
     *,
     model: Model | None = None,
     state: TrainState | None = None,
+    scaler: Scaler | None = None,
     threads: int = 1,
     common_order: bool = False,
 ) -> Job:
@@ -116,7 +117,7 @@ def build(
     if len(stack) > 1 and settings.seeds > 1:
         raise ValueError("a stack of several settings has one seed; train replicas one setting at a time")
     seeds = replica_seeds(settings) if len(stack) == 1 else [settings.seed] * len(stack)
-    scaler = Scaler.fit(dataset.train.x, settings.scaling)
+    scaler = scaler or Scaler.fit(dataset.train.x, settings.scaling)
     if model is None:
         l2 = np.array([one.l2 for one in stack])
         model = build_model(settings, dataset.features, len(dataset.classes), seeds=seeds, l2=l2)
@@ -207,7 +208,8 @@ def run(
         dataset = load_data(settings, data_dir)
         note_sample(settings, dataset, listener)
         job = build(named(settings, dataset), dataset, threads=threads)
-        with claim(name, out, overwrite=overwrite, manifest=_manifest(job, threads, origin)) as directory:
+        manifest, needed = _manifest(job, threads, origin), space_needed(job.trainer.state, settings)
+        with claim(name, out, overwrite=overwrite, manifest=manifest, needed=needed) as directory:
             directory.start(job.trainer.state, job.scaler)
             if profile is not None:
                 profile.watch(job.trainer, job.train)
@@ -228,6 +230,8 @@ def resume(
     path: Path,
     *,
     epochs: int | None = None,
+    changes: Mapping[str, Any] | None = None,
+    allow: Collection[str] = (),
     data_dir: Path | None = None,
     threads: int | None = None,
     listener: Listener = SILENT,
@@ -236,10 +240,15 @@ def resume(
 
     Args:
         epochs: a new total, to extend a finished run.
+        changes: settings by field. One that differs from the run's is refused unless `allow` names it.
+        allow: fields of CHANGEABLE, and "data" for other rows of the same shape; run.json records them.
         threads: cores to use; the run's own if None.
     """
     with reopen(Path(path)) as directory, blas.limited(blas.DEFAULT_THREADS):
+        changed = _change(directory, changes or {}, allow)
         state, model = directory.load_state(training=True)
+        if directory.fell_back:
+            listener.note(directory.fell_back)
         if epochs is not None:
             _extend(directory, state, epochs)
         settings = directory.settings
@@ -247,13 +256,77 @@ def resume(
             listener.note(_why_over(directory, state))
             return Result(directory.path, settings, state.history, directory.manifest["data"]["sample"])
         dataset = load_data(settings, data_dir)
-        check_same_data(directory, dataset)
+        changed += _change_data(directory, dataset, allow)
+        for entry in changed:
+            entry["epoch"] = state.epoch + 1
+            listener.note(f"from epoch {state.epoch + 1} on {entry['field']} is {entry['now']}, as allowed")
         if blas.fingerprint() != directory.numerics:
             listener.note("this machine's arithmetic is not, bit for bit, that of the one that began the run")
         directory.write_manifest()
         directory.continue_from(state)
-        job = build(settings, dataset, model=model, state=state, threads=threads or directory.threads)
+        cores, scaler = threads or directory.threads, directory.loaded_scaler()
+        job = build(settings, dataset, model=model, state=state, scaler=scaler, threads=cores)
         return _train(job, directory, listener)
+
+
+CHANGEABLE = (
+    "eta",
+    "l2",
+    "schedule",
+    "clip",
+    "momentum",
+    "weight_decay",
+    "dropout",
+    "label_smoothing",
+    "overfit_threshold",
+    "overfit_action",
+    "snapshot_every",
+)
+"""The settings that a run can go on under after they were changed; any other would not fit its state."""
+
+
+def _change(directory: Run, changes: Mapping[str, Any], allow: Collection[str]) -> list[dict[str, Any]]:
+    """Put `changes` into the run's settings, in memory; returns what is then recorded as allowed.
+
+    Raises UsageError naming the fields that may not be changed.
+    """
+    unknown = sorted(set(allow) - {*CHANGEABLE, "data"})
+    if unknown:
+        raise UsageError(f"--allow {unknown[0]}: expected one of {', '.join([*CHANGEABLE, 'data'])}")
+    wanted = directory.settings.replace(**changes).resolved()
+    differences = directory.settings.differences(wanted)
+    for refused, advice in (
+        (sorted(set(differences) - set(CHANGEABLE)), "a run cannot go on under it; start a new run"),
+        (sorted(set(differences) - set(allow)), "leave it out, or go on under it with --allow FIELD"),
+    ):
+        if refused:
+            texts = (f"{name} is {differences[name][1]!r}, was {differences[name][0]!r}" for name in refused)
+            raise UsageError(f"{directory.path} has other settings ({'; '.join(texts)}): {advice}")
+    entries = [{"field": name, "was": was, "now": now} for name, (was, now) in differences.items()]
+    directory.settings = wanted
+    directory.manifest["settings"] = wanted.to_dict()
+    if entries:
+        directory.manifest["allowed"] = [*directory.allowed, *entries]
+    return entries
+
+
+def _change_data(directory: Run, dataset: Dataset, allow: Collection[str]) -> list[dict[str, Any]]:
+    """Accept other rows of the same shape where `data` is allowed; see `_change`. Raises DataError."""
+    if dataset.digest() == directory.digest or "data" not in allow:
+        check_same_data(directory, dataset)
+        return []
+    data = directory.manifest["data"]
+    rows = {name: len(split) for name, split in dataset.splits().items()}
+    was, now = (data["rows"], data["features"], data["classes"]), (rows, dataset.features, [*dataset.classes])
+    if was != now:
+        raise DataError(
+            f"--allow data: {dataset.source} has {rows} rows of {dataset.features}; expected "
+            f"{data['rows']} of {data['features']}, and the same classes, as in {directory.path}"
+        )
+    entry = {"field": "data", "was": data["sha256"], "now": dataset.digest()}
+    data["sha256"], data["source"] = dataset.digest(), dataset.source
+    directory.manifest["allowed"] = [*directory.allowed, entry]
+    return [entry]
 
 
 def run_or_take_up(
@@ -504,6 +577,7 @@ def check_same_data(directory: Run, dataset: Dataset) -> None:
     if dataset.digest() != directory.digest:
         own = directory.settings.dataset.lower().endswith(_OWN_FILES)
         move = "put the original file back" if own else "give the original data with --data-dir"
+        move += ", or go on with what is there: `linclass resume --allow data`"
         raise DataError(
             f"{directory.path} was trained on {directory.manifest['data']['source']}, which is not what "
             f"{dataset.source} holds now; {move}"

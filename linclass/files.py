@@ -13,7 +13,9 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Iterator
+import shutil
+import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,8 +37,21 @@ class System:
         file.flush()
         os.fsync(file.fileno())
 
+    def truncate(self, file: IO[bytes], size: int) -> None:
+        file.truncate(size)
+
     def replace(self, source: Path, target: Path) -> None:
         source.replace(target)
+
+    def unlink(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+
+    def make_directory(self, path: Path) -> None:
+        path.mkdir(parents=True, exist_ok=True)
+
+    def free_space(self, path: Path) -> int:
+        """Bytes that may still be written to the file system of `path`."""
+        return shutil.disk_usage(path).free
 
     def fsync_directory(self, path: Path) -> None:
         if os.name == "nt":  # Windows has no handle on a directory to sync
@@ -63,31 +78,70 @@ def storage_error(path: Path, error: OSError, size: int | None = None) -> Storag
 
 
 def make_directory(path: Path) -> None:
-    """Create `path` and its parents; StorageError where that is not possible."""
+    """Create `path` and its parents, durably; StorageError where that is not possible."""
+    new = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        SYSTEM.make_directory(path)
+        for folder in new:
+            SYSTEM.fsync_directory(folder.parent)
     except OSError as error:
         raise storage_error(path, error) from error
 
 
-def write_durably(path: Path, data: bytes | memoryview) -> None:
-    """Replace the contents of `path` by `data`, all or nothing. Raises StorageError."""
+def write_durably(path: Path, data: bytes | memoryview, previous: Path | None = None) -> None:
+    """Replace the contents of `path` by `data`, all or nothing. Raises StorageError.
+
+    previous: where the old contents are kept. Between the two renames `path` is absent and `previous` holds
+        them: a reader that finds no `path` takes `previous`.
+    """
     temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
     try:
         with SYSTEM.open(temporary, "wb") as file:
             SYSTEM.write(file, data)
             SYSTEM.fsync(file)
+        if previous is not None and path.exists():
+            SYSTEM.replace(path, previous)
         SYSTEM.replace(temporary, path)
         SYSTEM.fsync_directory(path.parent)
-    except OSError as error:
+    except BaseException as error:  # an interrupt too leaves no orphan
         with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise storage_error(path, error, len(data)) from error
+            SYSTEM.unlink(temporary)
+        if isinstance(error, OSError):
+            raise storage_error(path, error, len(data)) from error
+        raise
+
+
+def rename(source: Path, target: Path) -> None:
+    """Put `source` in the place of `target`, durably. Raises StorageError."""
+    try:
+        SYSTEM.replace(source, target)
+        SYSTEM.fsync_directory(target.parent)
+    except OSError as error:
+        raise storage_error(target, error) from error
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, durably; non-finite numbers are refused."""
     write_durably(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+_SEAL = "crc32"
+
+
+def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
+    """`write_json` with a checksum of `value` beside its own entries; see `unseal`."""
+    write_json(path, {**value, _SEAL: _checksum(value)})
+
+
+def unseal(value: Any) -> bool:
+    """Take the checksum of `write_sealed` out of `value`; whether it fits (or there is none)."""
+    if not isinstance(value, dict) or _SEAL not in value:
+        return True
+    return bool(value.pop(_SEAL) == _checksum(value))
+
+
+def _checksum(value: Mapping[str, Any]) -> str:
+    return f"{zlib.crc32(json.dumps(value, sort_keys=True).encode()):08x}"
 
 
 def append_durably(path: Path, data: bytes) -> None:
@@ -104,7 +158,7 @@ def truncate(path: Path, size: int) -> None:
     """Cut `path` back to its first `size` bytes. Raises StorageError."""
     try:
         with SYSTEM.open(path, "r+b") as file:
-            file.truncate(size)
+            SYSTEM.truncate(file, size)
             SYSTEM.fsync(file)
     except OSError as error:
         raise storage_error(path, error) from error
@@ -138,7 +192,17 @@ def sweep_temporaries(directory: Path) -> None:
     """Delete what a killed `write_durably` left behind; call it only while holding the lock."""
     for orphan in directory.rglob("*" + TEMPORARY_SUFFIX):
         with contextlib.suppress(OSError):
-            orphan.unlink()
+            SYSTEM.unlink(orphan)
+
+
+def check_space(path: Path, needed: int, freed: int = 0) -> None:
+    """Raise StorageError unless `needed` bytes will fit where `path` is, after `freed` bytes were deleted."""
+    free = SYSTEM.free_space(path) + freed
+    if needed > free:
+        raise StorageError(
+            f"cannot write {path}: it needs about {needed:,} bytes and {free:,} are free; free some space, "
+            "take fewer snapshots (--snapshot-every), or give another place with --out"
+        )
 
 
 @contextlib.contextmanager

@@ -34,6 +34,18 @@ _HEADER_ENTRY = re.compile(
     r"\s*'(?:descr'\s*:\s*'(?P<descr>[^'\\]{1,40})'|fortran_order'\s*:\s*(?P<fortran_order>True|False)"
     r"|shape'\s*:\s*\((?P<shape>[0-9L, ]{0,400})\))\s*(?:,|(?=\}))"
 )
+# what zipfile, zlib and numpy raise for bytes that are not as they should be
+_DAMAGES = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    KeyError,
+    OSError,
+)
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -57,6 +69,19 @@ def read(
     return unpack(
         read_capped(path, max_bytes), str(path), required=required, optional=optional, max_bytes=max_bytes
     )
+
+
+def read_one(path: Path, name: str, max_bytes: int) -> NDArray[Any]:
+    """The array `name` alone, whatever else is in `path`. Raises DataError."""
+    data = read_capped(path, max_bytes)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            info = archive.getinfo(f"{name}.npy")
+            if info.compress_type != zipfile.ZIP_STORED or info.file_size > len(data):
+                raise DataError(f"{path}: {name} is not stored as linclass stores it")
+            return _read_member(archive, info, str(path))
+    except _DAMAGES as error:
+        raise DataError(f"{path} is damaged: {one_line(error)}") from error
 
 
 def unpack(

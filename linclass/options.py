@@ -16,8 +16,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
 
 
-def experiment_options(defaults: Experiment, only: Collection[str] | None = None) -> Callable[[F], F]:
+def experiment_options(defaults: Experiment | None, only: Collection[str] | None = None) -> Callable[[F], F]:
     """One option for each field of Experiment (or for those in `only`); the help shows `defaults`.
+
+    defaults: None for a run that has its own already.
 
     What was not given arrives as None: `chosen` overlays what was given on the defaults.
     """
@@ -26,18 +28,19 @@ def experiment_options(defaults: Experiment, only: Collection[str] | None = None
         for field in reversed(dataclasses.fields(Experiment)):
             if only is not None and field.name not in only:
                 continue
-            command = _experiment_option(field, getattr(defaults, field.name))(command)
+            shown = "the run's own" if defaults is None else _shown(getattr(defaults, field.name))
+            command = _experiment_option(field, shown)(command)
         return command
 
     return decorate
 
 
-def _experiment_option(field: dataclasses.Field[Any], default: Any) -> Callable[[F], F]:
+def _experiment_option(field: dataclasses.Field[Any], default: str) -> Callable[[F], F]:
     names = option_names(field)
     # spelled out here, because click puts a default that is only shown in parentheses
     common: dict[str, Any] = {
         "default": None,
-        "help": f"{field.metadata['help']}  [default: {_shown(default)}]",
+        "help": f"{field.metadata['help']}  [default: {default}]",
     }
     if isinstance(field.default, bool):
         return click.option(f"{names[0]}/--no-{names[0][2:]}", field.name, **common)
@@ -53,6 +56,14 @@ def _shown(default: Any) -> str:
 def option_name(name: str) -> str:
     """The option of the field `name`, as a user types it."""
     return option_names_of(name)[0]
+
+
+def field_name(text: str) -> str:
+    """The field whose option is `--text`; `text` itself where there is none."""
+    names = {
+        option[2:]: field.name for field in dataclasses.fields(Experiment) for option in option_names(field)
+    }
+    return names.get(text, text)
 
 
 def chosen(defaults: Experiment, given: Mapping[str, Any]) -> Experiment:

@@ -2,7 +2,8 @@
 
 run.json      the resolved settings, their origin, versions, data digest, BLAS, threads
 values.csv    one row an epoch (and model)
-state.npz     all that `resume` needs        best.npz   the weights with the lowest validation loss
+state.npz     all that `resume` needs        state-1.npz   the state before it, should it be damaged
+best.npz      the weights with the lowest validation loss
 snapshots/    <epoch>.npz                    status.json   where the run stands, for other programs
 *.png, *.gif  the pictures (see gallery.py)  .lock      held while a process works here
 """
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
 RESULTS = Path("result_pics")
 FORMAT = 1
 """Of the run directory; raised when an older linclass could not read it."""
+STATE, PREVIOUS = "state.npz", "state-1.npz"
 _CSV_LIMIT = 1 << 30
+_PICTURES = 500_000
+"""Bytes that the pictures of a snapshot take at most, about; measured on CIFAR-10."""
 _PICTURE = re.compile(
     r"[0-9]+_(loss|accuracy|difference|weights|function)\.png|weights\.gif|published\.png"
     r"|templates_(\w+_)?(class|shared|symmetric)\.(png|gif)"
@@ -53,6 +57,7 @@ class Run:
         if not manifest_path.is_file():
             raise DataError(f"no run in {path}: expected a directory with run.json, such as {_an_example()}")
         self.manifest: dict[str, Any] = files.read_json(manifest_path)
+        intact = files.unseal(self.manifest)
         try:
             if self.manifest["format"] != FORMAT:
                 raise ValueError(f"format {self.manifest['format']}, where {FORMAT} is known")
@@ -74,8 +79,29 @@ class Run:
             raise DataError(
                 f"{manifest_path}{by} is not a manifest that can be read here: {one_line(error)}"
             ) from error
+        if not intact:
+            raise DataError(
+                f"{manifest_path} is not as linclass wrote it ({self._what_changed()}): put run.json back, "
+                "or start a new run"
+            )
         self.mark = Mark(0, 0)
         self.scaler: Scaler | None = None
+        self.state_file = path / STATE
+        self.fell_back = ""
+        """Why `load_state` took the state before the last one; empty if it did not."""
+
+    def _what_changed(self) -> str:
+        for path in (self.path / STATE, self.path / PREVIOUS):
+            with contextlib.suppress(DataError):
+                changed = checkpoint.changed_settings(checkpoint.saved_settings(path), self.settings)
+                return "; ".join(changed.values()) or "its checksum differs"
+        return "its checksum differs"
+
+    @property
+    def allowed(self) -> list[dict[str, Any]]:
+        """What `resume` was told to change: entries of field, was, now, epoch."""
+        found = self.manifest.get("allowed", [])
+        return found if isinstance(found, list) else []
 
     # reading
 
@@ -86,21 +112,37 @@ class Run:
     def load_state(self, *, training: bool = False) -> tuple[TrainState, Model]:
         """The last saved state, with its model and history. Raises DataError where it is damaged.
 
-        training: to go on, with the model and the optimiser that the settings name; for reading a PyTorch
-            run its numpy twin does.
+        training: to go on, with the model and the optimiser that the settings name, and from the state
+            before the last one if that is damaged (`fell_back` says why); for reading a PyTorch run its
+            numpy twin does.
         """
+        # a process that dies between the two renames of a save leaves only the state before it
+        found = [path for path in (self.path / STATE, self.path / PREVIOUS) if path.exists()]
+        newest, *older = found or [self.path / STATE]
+        try:
+            return self._load_state(newest, training)
+        except DataError as error:
+            advice = "restore it from a copy, or start afresh with --overwrite"
+            with contextlib.suppress(DataError, IndexError):
+                state, model = self._load_state(older[0], training)
+                if training:
+                    self.fell_back = f"{error}; going on from the state before it, in epoch {state.epoch + 1}"
+                    return state, model
+                advice = f"`linclass resume {self.path}` would go on from the state before it"
+            raise DataError(f"{error}; {advice}") from error
+
+    def _load_state(self, file: Path, training: bool) -> tuple[TrainState, Model]:
         settings = self.settings if training else readable(self.settings)
         model = self.blank_model(settings)
         state = TrainState.initial(model, build_optimizer(settings), test=settings.test)
         path = self.path / "values.csv"
-        try:
-            self.scaler, self.mark = checkpoint.load_state(self.path / "state.npz", state, self.settings)
-            values = files.read_capped(path, _CSV_LIMIT)[: self.mark.length]
-            if len(values) != self.mark.length or zlib.crc32(values) != self.mark.crc:
-                raise DataError(f"{path} is not the file this run wrote")
-            checkpoint.restore_history(state, values.decode(), str(path))
-        except DataError as error:
-            raise DataError(f"{error}; restore it from a copy, or start afresh with --overwrite") from error
+        allowed = [str(entry["field"]) for entry in self.allowed]
+        scaler, mark = checkpoint.load_state(file, state, self.settings, allowed)
+        values = files.read_capped(path, _CSV_LIMIT)[: mark.length]
+        if len(values) != mark.length or zlib.crc32(values) != mark.crc:
+            raise DataError(f"{path} is not the file this run wrote")
+        checkpoint.restore_history(state, values.decode(), str(path))
+        self.scaler, self.mark, self.state_file = scaler, mark, file
         return state, model
 
     @property
@@ -113,7 +155,11 @@ class Run:
         """The contents of status.json. Raises DataError where it is missing or damaged."""
         path = self.path / "status.json"
         status = files.read_json(path)
-        if not isinstance(status, dict) or not isinstance(status.get("status"), str):
+        if (
+            not files.unseal(status)
+            or not isinstance(status, dict)
+            or not isinstance(status.get("status"), str)
+        ):
             raise DataError(f"{path} is not a run's status")
         return status
 
@@ -197,6 +243,10 @@ class Run:
     def continue_from(self, state: TrainState) -> None:
         """Cut values.csv back to what belongs to `state` and sweep up after a killed process."""
         files.sweep_temporaries(self.path)
+        files.make_directory(self.path / "snapshots")
+        if self.state_file != self.path / STATE:
+            files.rename(self.state_file, self.path / STATE)  # or the next save would keep the damaged one
+            self.state_file = self.path / STATE
         files.truncate(self.path / "values.csv", self.mark.length)
         self.write_status("running", state)
 
@@ -207,7 +257,9 @@ class Run:
         if text:
             files.append_durably(self.path / "values.csv", text)
         self.mark = Mark(self.mark.length + len(text), zlib.crc32(text, self.mark.crc))
-        checkpoint.save_state(self.path / "state.npz", state, self.scaler, self.mark, self.settings)
+        checkpoint.save_state(
+            self.path / STATE, state, self.scaler, self.mark, self.settings, self.path / PREVIOUS
+        )
 
     def snapshot(self, state: TrainState) -> None:
         """Keep the weights and draw the pictures of the last finished epoch."""
@@ -239,7 +291,10 @@ class Run:
         if word == "diverged" and len(state.history):
             gallery.draw_curves(self.path, self.subject, state.history)
         if word == "finished":
-            gallery.draw_animation(self.path / "weights.gif", self.subject, self.frames())
+            try:
+                gallery.draw_animation(self.path / "weights.gif", self.subject, self.frames())
+            except DataError as error:
+                notes = [*notes, f"no weights.gif: {error}"]
         self.write_status(word, state, notes)
 
     def write_status(self, word: str, state: TrainState, notes: Sequence[str] = ()) -> None:
@@ -255,11 +310,11 @@ class Run:
             "notes": list(notes),
             "latest": [{name: _plain(value) for name, value in row.items()} for row in latest],
         }
-        files.write_json(self.path / "status.json", status)
+        files.write_sealed(self.path / "status.json", status)
 
     def write_manifest(self) -> None:
         """run.json, from `manifest`."""
-        files.write_json(self.path / "run.json", self.manifest)
+        files.write_sealed(self.path / "run.json", self.manifest)
 
     def _save_weights(self, path: Path, params: Params, buffers: Params, epoch: Array) -> None:
         assert self.scaler is not None
@@ -285,10 +340,15 @@ def load_run(path: str | Path) -> Run:
 
 
 @contextlib.contextmanager
-def claim(name: str, out: Path | None, *, overwrite: bool, manifest: dict[str, Any]) -> Iterator[Run]:
+def claim(
+    name: str, out: Path | None, *, overwrite: bool, manifest: dict[str, Any], needed: int = 0
+) -> Iterator[Run]:
     """Hold a directory for a new run: `out`, or result_pics/<name>, -2, -3 ... past finished runs.
 
-    Raises RunTakenError where the directory is locked or holds a run that must not be written over.
+    needed: bytes that the run will take; see `space_needed`.
+
+    Raises RunTakenError where the directory is locked or holds a run that must not be written over,
+    StorageError where it will not fit.
     """
     wanted = out or RESULTS / name
     path, number = wanted, 1
@@ -297,14 +357,16 @@ def claim(name: str, out: Path | None, *, overwrite: bool, manifest: dict[str, A
         path = wanted.with_name(f"{wanted.name}-{number}")
     files.make_directory(path)
     with files.locked(path / ".lock"):
-        if (path / "state.npz").exists() and not overwrite:
+        if _has_state(path) and not overwrite:
             kind = "a finished run" if _is_finished(path) else "an unfinished run"
             raise RunTakenError(
                 f"{path} holds {kind}: `linclass resume {path}` continues it, --overwrite starts afresh"
             )
-        if (path / "run.json").exists():
+        is_run = (path / "run.json").exists()
+        files.check_space(path, needed, freed=_size(path) if is_run else 0)
+        if is_run:
             _clear(path)
-        files.write_json(path / "run.json", manifest)
+        files.write_sealed(path / "run.json", manifest)
         yield Run(path)
 
 
@@ -314,6 +376,26 @@ def reopen(path: Path) -> Iterator[Run]:
     Run(path)  # so that a wrong path is said before a lock file is made in it
     with files.locked(path / ".lock"):
         yield Run(path)
+
+
+def space_needed(state: TrainState, settings: Experiment) -> int:
+    """About how many bytes a run takes at most: states, weights, pictures, the rows of values.csv."""
+    snapshots = 1 + (settings.epochs // settings.snapshot_every if settings.snapshot_every else 0)
+    row = 20 * len(state.history.columns)
+    return (
+        3 * checkpoint.state_size(state)  # the last one, the one before, and the next while it is written
+        + (1 + snapshots) * checkpoint.weights_size(state)
+        + snapshots * _PICTURES
+        + row * settings.epochs * settings.seeds
+    )
+
+
+def _has_state(path: Path) -> bool:
+    return (path / STATE).exists() or (path / PREVIOUS).exists()
+
+
+def _size(path: Path) -> int:
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
 def _is_finished(path: Path) -> bool:
@@ -331,9 +413,9 @@ def _clear(path: Path) -> None:
     shutil.rmtree(path / "snapshots", ignore_errors=True)
     for picture in [*path.glob("*.png"), *path.glob("*.gif")]:
         if _PICTURE.fullmatch(picture.name):
-            picture.unlink()
-    for name in ("best.npz", "values.csv", "status.json", "state.npz", "run.json"):
-        (path / name).unlink(missing_ok=True)
+            files.SYSTEM.unlink(picture)
+    for name in ("best.npz", "values.csv", "status.json", PREVIOUS, STATE, "run.json"):
+        files.SYSTEM.unlink(path / name)
 
 
 def _plain(value: Any) -> int | float | None:

@@ -28,7 +28,7 @@ from linclass.history import History
 from linclass.models import halves
 from linclass.models.base import Classifier, Model
 from linclass.optim import Optimizer, Slots
-from linclass.params import Array, Params
+from linclass.params import Array, Params, finite
 from linclass.schedules import Schedule
 from linclass.second_core import ALONE, Worker, working
 
@@ -309,6 +309,7 @@ class Trainer:
         self.optimizer.update(model.params, model.grads, track.slots, lr, state.step)
         for array, k, numbers in frozen:  # a stopped model of a stack is masked, not removed
             array[k] = numbers
+        self._check_params(model, track.models, lr, where)
         state.running_loss[track.models] += model.batch.loss * len(y)
         state.running_correct[track.models] += model.batch.correct
 
@@ -354,23 +355,34 @@ class Trainer:
         return evaluate(self.model, data, helper)
 
     def _check_finite(self, cost: Array, models: slice, lr: Array, where: str) -> None:
-        """Stop the models whose cost is not finite; their weights go back to the best ones."""
-        state = self.state
+        """Stop the models whose cost is not finite."""
         for i in np.flatnonzero(~np.isfinite(cost)):
-            k, eta = int(models.start + i), float(lr[i])
-            if not state.active[k]:
-                continue
-            state.active[k], state.diverged[k] = False, True
-            state.restore_best(k)
-            advice = f"try a smaller learning rate, such as --eta {eta / 10:g}"
-            if state.step == 0:
+            advice = _smaller(lr[i])
+            if self.state.step == 0:
                 advice = "no step was made yet, so look at the data, --init-std and --lambda"
-            self._divergence = (
-                f"the cost is {cost[i]} at {where}, with eta = {eta:g}: expected a finite number; {advice}"
-            )
-            for callback in self.callbacks:
-                callback.on_diverged(self, k, self._divergence)
+            self._diverge(int(models.start + i), f"the cost is {cost[i]} at {where}", lr[i], advice)
+
+    def _check_params(self, model: Model, models: slice, lr: Array, where: str) -> None:
+        """Stop the models that a finite gradient has thrown out of the finite numbers."""
+        for i in np.flatnonzero(~finite(model.params)):
+            k, what = int(models.start + i), f"the parameters are no longer finite after {where}"
+            self._diverge(k, what, lr[i], _smaller(lr[i]))
+
+    def _diverge(self, k: int, what: str, eta: float, advice: str) -> None:
+        """Stop model k; its weights go back to the best ones."""
+        state = self.state
+        if not state.active[k]:
+            return
+        state.active[k], state.diverged[k] = False, True
+        state.restore_best(k)
+        self._divergence = f"{what}, with eta = {eta:g}: expected finite numbers; {advice}"
+        for callback in self.callbacks:
+            callback.on_diverged(self, k, self._divergence)
 
     def _each(self, hook: str) -> None:
         for callback in self.callbacks:
             getattr(callback, hook)(self)
+
+
+def _smaller(eta: float) -> str:
+    return f"try a smaller learning rate, such as --eta {eta / 10:g}"

@@ -154,7 +154,7 @@ def test_an_interrupted_comparison_is_continued_by_the_same_command(
     command = assignment("shuffling").command()
     assert call(command, arguments, prog_name="shuffling") == 0
     before = Path("result_pics/shuffling/samples/state.npz").stat().st_mtime_ns
-    for name in ("state.npz", "status.json"):  # as if killed before its first save
+    for name in ("state.npz", "state-1.npz", "status.json"):  # as if killed before its first save
         Path("result_pics/shuffling/none", name).unlink()
     assert call(command, arguments, prog_name="shuffling") == 0
     assert Path("result_pics/shuffling/samples/state.npz").stat().st_mtime_ns == before
