@@ -1,0 +1,70 @@
+"""`python -m reliability`: the commands."""
+
+from __future__ import annotations
+
+import os
+
+# before numpy is imported: a process with threads of its own is not one to fork from
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from linclass.console import call, say
+from linclass.errors import CheckFailedError
+from reliability.faults import PLANTS
+
+
+@click.group()
+def cli() -> None:
+    """Try to break the promises of docs/reliability.md."""
+
+
+@cli.command()
+@click.argument("number", type=click.IntRange(0), default=100)
+@click.option("--points/--no-points", default=True, help="also once at every named fault point")
+@click.option("--commands", type=click.IntRange(0), default=10, help="kills of the real command")
+@click.option("--seed", default=0, help="of the random times")
+@click.option("--plant", type=click.Choice(sorted(PLANTS)), default="none", help="a fault that must be found")
+def kills(number: int, points: bool, commands: int, seed: int, plant: str) -> None:
+    """Kill a run NUMBER times, resume it each time, and compare it with an uninterrupted one."""
+    from reliability.kills import Harness
+
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(dir=_memory()) as folder:
+        harness = Harness(Path(folder), seed, plant)
+        harness.kill_at_random(number)
+        if points:
+            harness.kill_at_points()
+        harness.kill_commands(commands)
+    say(harness.tally.text())
+    say(f"{time.monotonic() - started:7.0f}  seconds")
+    if any(harness.tally.failures.values()):
+        raise CheckFailedError("a promise was broken")
+
+
+@cli.command()
+@click.option("--resume-every", default=100, help="of so many disks one is also resumed to the end")
+@click.option("--forget", "forgets", multiple=True, help="a planted fault: fsync, fsync_directory")
+def power(resume_every: int, forgets: tuple[str, ...]) -> None:
+    """Lose power after every operation of a run, on a disk that keeps only what was synced."""
+    from reliability.power import check
+
+    with tempfile.TemporaryDirectory(dir=_memory()) as folder:
+        tally = check(Path(folder), resume_every=resume_every, forgets=forgets)
+    say(tally.text())
+    if tally.failures:
+        raise CheckFailedError("a promise was broken")
+
+
+def _memory() -> Path | None:
+    """A file system in memory, where there is one: what was written is the kernel's, synced or not."""
+    return Path("/dev/shm") if Path("/dev/shm").is_dir() else None
+
+
+if __name__ == "__main__":
+    sys.exit(call(cli, prog_name="python -m reliability"))
