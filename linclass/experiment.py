@@ -280,6 +280,7 @@ CHANGEABLE = (
     "label_smoothing",
     "overfit_threshold",
     "overfit_action",
+    "patience",
     "snapshot_every",
 )
 """The settings that a run can go on under after they were changed; any other would not fit its state."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from linclass.console import call, say
+from linclass.console import call, print_table, say
 from linclass.errors import CheckFailedError
 from reliability.faults import PLANTS
 
@@ -59,6 +59,16 @@ def power(resume_every: int, forgets: tuple[str, ...]) -> None:
     say(tally.text())
     if tally.failures:
         raise CheckFailedError("a promise was broken")
+
+
+@cli.command()
+@click.option("--folder", type=click.Path(path_type=Path), help="on the disk to measure [default: here]")
+def cost(folder: Path | None) -> None:
+    """Measure what the saves of a few runs cost, on the data that `linclass train` would use."""
+    from reliability.cost import table
+
+    with tempfile.TemporaryDirectory(dir=folder or Path()) as place:
+        print_table(table(Path(place)))
 
 
 def _memory() -> Path | None:

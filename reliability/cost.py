@@ -1,0 +1,71 @@
+"""What the saves of a run cost, as a share of the time it takes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from linclass import blas, experiment, gallery
+from linclass.callbacks import Recorder
+from linclass.settings import Experiment
+from linclass.training import Trainer
+
+RUNS: dict[str, dict[str, Any]] = {
+    "linear": {"epochs": 20},
+    "linear, 16 seeds": {"epochs": 5, "seeds": 16},
+    "MLP 256,128,64": {"epochs": 10, "model": "mlp", "hidden": "256,128,64", "optimizer": "adam"},
+    "linear, 200 rows": {"epochs": 300, "train_size": 200},
+}
+
+
+class Cost(NamedTuple):
+    """Of one run: seconds in all, seconds in saves, how many saves, epochs."""
+
+    seconds: float
+    saving: float
+    saves: int
+    epochs: int
+
+
+def measure(settings: Experiment, folder: Path) -> Cost:
+    """Train once and time the saves between the first step and the last; the one at the end is left out."""
+    times: list[float] = []
+    save, whole, fit = Recorder._save, [0.0], Trainer.fit
+
+    def timed(self: Recorder, trainer: Trainer) -> None:
+        started = time.perf_counter()
+        save(self, trainer)
+        times.append(time.perf_counter() - started)
+
+    def timed_fit(*arguments: object, **named: object) -> object:
+        started = time.perf_counter()
+        state = fit(*arguments, **named)  # type: ignore[arg-type]
+        whole[0] = time.perf_counter() - started
+        return state
+
+    Recorder._save, Trainer.fit = timed, timed_fit  # type: ignore[method-assign, assignment]
+    try:
+        with blas.limited(1):
+            experiment.run(settings, out=folder)
+    finally:
+        Recorder._save, Trainer.fit = save, fit  # type: ignore[method-assign]
+    between = times[:-1]
+    return Cost(whole[0] - times[-1], sum(between), len(between), settings.epochs)
+
+
+def table(folder: Path) -> list[tuple[str, ...]]:
+    """A row for each of RUNS, the first one the heading."""
+    rows: list[tuple[str, ...]] = [("run", "epochs", "saves", "ms a save", "share of the time")]
+    # the pictures of the last epoch are no part of a save, nor of an epoch
+    gallery.draw_curves = _draw_nothing
+    gallery.draw_weights = _draw_nothing
+    for number, (name, changes) in enumerate(RUNS.items()):
+        cost = measure(Experiment().replace(overfit_action="ignore", **changes), folder / str(number))
+        each = 1000 * cost.saving / max(cost.saves, 1)
+        share = f"{100 * cost.saving / cost.seconds:.2f} %"
+        rows.append((name, str(cost.epochs), str(cost.saves), f"{each:.1f}", share))
+    return rows
+
+
+def _draw_nothing(*_: object) -> None: ...
