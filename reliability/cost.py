@@ -58,8 +58,8 @@ def table(folder: Path) -> list[tuple[str, ...]]:
     """A row for each of RUNS, the first one the heading."""
     rows: list[tuple[str, ...]] = [("run", "epochs", "saves", "ms a save", "share of the time")]
     # the pictures of the last epoch are no part of a save, nor of an epoch
-    gallery.draw_curves = _draw_nothing
-    gallery.draw_weights = _draw_nothing
+    for draw in ("draw_curves", "draw_weights"):
+        setattr(gallery, draw, _draw_nothing)
     for number, (name, changes) in enumerate(RUNS.items()):
         cost = measure(Experiment().replace(overfit_action="ignore", **changes), folder / str(number))
         each = 1000 * cost.saving / max(cost.saves, 1)
