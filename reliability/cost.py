@@ -12,10 +12,10 @@ from linclass.settings import Experiment
 from linclass.training import Trainer
 
 RUNS: dict[str, dict[str, Any]] = {
-    "linear": {"epochs": 20},
-    "linear, 16 seeds": {"epochs": 5, "seeds": 16},
-    "MLP 256,128,64": {"epochs": 10, "model": "mlp", "hidden": "256,128,64", "optimizer": "adam"},
-    "linear, 200 rows": {"epochs": 300, "train_size": 200},
+    "linear": {"epochs": 8},
+    "linear, 16 seeds": {"epochs": 3, "seeds": 16},
+    "MLP 256,128,64": {"epochs": 4, "model": "mlp", "hidden": "256,128,64", "optimizer": "adam"},
+    "linear, the sample": {"epochs": 50, "dataset": "cifar10-sample"},
 }
 
 
