@@ -90,9 +90,10 @@ def saved_settings(path: Path) -> dict[str, Any]:
 
 def changed_settings(own: Mapping[str, Any], settings: Experiment) -> dict[str, str]:
     """Field -> `eta is 0.7, was 0.1`, for the fields of `settings` that are not as in `own`."""
-    now = settings.to_dict()
-    changed = (name for name in now if name != "epochs" and own.get(name) != now[name])
-    return {name: f"{name} is {now[name]!r}, was {own.get(name)!r}" for name in changed}
+    # a field that this linclass has and the writer's had not counts with its default
+    own, now = {**Experiment().to_dict(), **own}, settings.to_dict()
+    changed = (name for name in now if name != "epochs" and own[name] != now[name])
+    return {name: f"{name} is {now[name]!r}, was {own[name]!r}" for name in changed}
 
 
 def _check_settings(path: Path, written: Array, settings: Experiment, allowed: Collection[str]) -> None:

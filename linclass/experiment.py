@@ -76,8 +76,8 @@ class Job:
 
 
 def load_data(settings: Experiment, data_dir: Path | None = None) -> Dataset:
-    """The data set of `settings`. Raises DataError or UsageError."""
-    return load_dataset(
+    """The data set of `settings`, its training labels with their noise. Raises DataError or UsageError."""
+    dataset = load_dataset(
         settings.dataset,
         split=settings.split,
         train_size=settings.train_size,
@@ -86,6 +86,7 @@ def load_data(settings: Experiment, data_dir: Path | None = None) -> Dataset:
         seed=settings.seed,
         data_dir=data_dir,
     )
+    return dataset.with_label_noise(settings.label_noise, settings.seed) if settings.label_noise else dataset
 
 
 STACKED = ("eta", "l2")

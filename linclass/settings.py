@@ -112,6 +112,12 @@ class Experiment:
         choices=("softmax", "bce", "svm", "squared"),
     )
     label_smoothing: float = option(0.0, "share of the label spread over all classes (softmax)", minimum=0)
+    label_noise: float = option(
+        0.0,
+        "share of the training labels replaced by random ones (1: they say nothing of the images); "
+        "drawn from --seed, the same for all --seeds",
+        minimum=0,
+    )
     reduction: str = option("mean", "gradients are means over the batch, or sums", choices=("mean", "sum"))
     dropout: float = option(0.0, "probability that a hidden unit of the MLP is dropped", minimum=0)
     batch_norm: bool = option(False, "batch normalisation before each hidden activation of the MLP")
@@ -180,6 +186,8 @@ class Experiment:
             if getattr(self, name) >= 1:
                 option_name = "--" + name.replace("_", "-")
                 raise UsageError(f"{option_name} is {getattr(self, name)}: expected at least 0 and below 1")
+        if self.label_noise > 1:
+            raise UsageError(f"--label-noise is {self.label_noise}: expected a share, 0 to 1, such as 0.5")
         if self.model != "linear" and not self.hidden:
             raise UsageError(f"--model {self.model}: expected --hidden too, such as --hidden 256,128,64")
         if self.model == "linear" and (self.hidden or self.dropout or self.batch_norm):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from linclass.datasets.labels import with_noise
 from linclass.params import Array
 
 
@@ -75,6 +76,11 @@ class Dataset:
     def with_train_size(self, n: int) -> Dataset:
         """The same with only the first n training rows."""
         return replace(self, train=self.train.first(n))
+
+    def with_label_noise(self, share: float, seed: int) -> Dataset:
+        """The same with some of the training labels drawn at random; see `labels.with_noise`."""
+        x, y = self.train.x, self.train.y
+        return replace(self, train=Split(x, with_noise(y, len(self.classes), share, seed)))
 
     def digest(self) -> str:
         """SHA-256 over all splits: two runs with the same digest saw the same numbers."""
