@@ -40,11 +40,13 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     parity.py       one training in numpy and PyTorch, on means and sums: where they part
     search/         grid, random and adaptive search, on one machine or many
     scoring.py      what is done with a trained run: score it, predict
+    survey.py       the landscape of trained runs: paths, planes, trajectories, sensitivity, sharpness
     checks.py       the gradient check and the optimum of an experiment
     options.py      command-line options from Experiment
     console.py      progress, tables, errors as exit codes
     assignment.py   a published experiment that runs again with one command
     sweep_command.py    `linclass sweep`
+    landscape_command.py  `linclass landscape`
     search_assignment.py  a published search that runs again
     study.py        the claims of a report, tested: verdicts and the numbers behind them
     cli.py          the command line

@@ -13,6 +13,7 @@ import click
 from linclass import __version__
 from linclass.console import Console, DownloadBar, call, print_result, print_table, say
 from linclass.errors import CheckFailedError, UsageError
+from linclass.landscape_command import landscape
 from linclass.options import (
     PATH,
     chosen,
@@ -483,6 +484,7 @@ def optimum(directory: Path | None, max_iterations: int, quiet: bool, **given: A
 
 
 cli.add_command(sweep)
+cli.add_command(landscape)
 
 
 def main() -> None:

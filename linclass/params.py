@@ -80,6 +80,14 @@ class Params(Mapping[str, Array]):
         """A copy as `(K, P)`: row k is model k's parameters, name after name."""
         return np.concatenate([array.reshape(self.K, -1) for array in self.values()], axis=1)
 
+    def set_matrix(self, rows: Array) -> None:
+        """The inverse of `matrix`: row k of `(K, P)` becomes model k's parameters."""
+        start = 0
+        for array in self.values():
+            stop = start + array[0].size
+            array[...] = rows[:, start:stop].reshape(array.shape)
+            start = stop
+
     def dot(self, other: Mapping[str, Array]) -> Array:
         """`(K,)` inner products, model by model, summed in float64."""
         total = np.zeros(self.K)

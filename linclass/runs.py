@@ -43,7 +43,7 @@ _PICTURES = 500_000
 """Bytes that the pictures of a snapshot take at most, about; measured on CIFAR-10."""
 _PICTURE = re.compile(
     r"[0-9]+_(loss|accuracy|difference|weights|function)\.png|weights\.gif|published\.png"
-    r"|templates_(\w+_)?(class|shared|symmetric)\.(png|gif)"
+    r"|landscape_\w+\.png|templates_(\w+_)?(class|shared|symmetric)\.(png|gif)"
     r"|(train|validation|test)_(confusion|calibration|mistakes|probabilities)\.png"
 )
 

@@ -17,7 +17,7 @@ from linclass.history import COLUMNS, History
 from linclass.search_assignment import SearchAssignment
 
 ROOT = Path(__file__).parent.parent
-# the others are studies, see test_mlds*.py
+# the others are studies, see test_mlds*.py and test_survey.py
 FOUND: dict[str, Any] = {
     path.stem: importlib.import_module(f"linclass.assignments.{path.stem}").ASSIGNMENT
     for path in sorted((ROOT / "assignments").glob("[a-z]*.py"))

@@ -2,7 +2,8 @@
 
 `forward` takes and gives activations `(n, K*units)`; step is the training step, None in evaluation mode.
 `backward` takes d(cost)/d(output) of the last training pass, fills the layer's gradients and gives
-d(cost)/d(input). Both may write over what they are given.
+d(cost)/d(input). `input_gradient` is the same of the last evaluation pass, and fills nothing. All may write
+over what they are given.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Layer(Protocol):
 
     def forward(self, x: Array, step: int | None) -> Array: ...
     def backward(self, dy: Array) -> Array: ...
+    def input_gradient(self, dy: Array) -> Array: ...
 
 
 class Affine:
@@ -55,6 +57,9 @@ class Affine:
 
     def backward(self, dy: Array) -> Array:
         self.gradients(dy)
+        return self.input_gradient(dy)
+
+    def input_gradient(self, dy: Array) -> Array:
         out = self._work.get("dx", len(dy), self.K * self.d)
         return kernels.affine_backward_input(dy, self.W, out)
 
@@ -122,6 +127,10 @@ class BatchNorm:
             dy, self._normalised, self._batch.variance, self.gamma, self.dgamma, self.dbeta, out=dy
         )
 
+    def input_gradient(self, dy: Array) -> Array:
+        dy *= (self.gamma / np.sqrt(self.variance + kernels.BATCH_NORM_EPS)).ravel()
+        return dy
+
 
 class Activate:
     """a = f(z), in the memory of z; a `(n, K*units)` is kept."""
@@ -137,6 +146,9 @@ class Activate:
 
     def backward(self, dy: Array) -> Array:
         return self._activation.backward(dy, self.a, dy)
+
+    def input_gradient(self, dy: Array) -> Array:
+        return self.backward(dy)
 
 
 class Dropout:
@@ -165,4 +177,7 @@ class Dropout:
 
     def backward(self, dy: Array) -> Array:
         dy *= self._mask
+        return dy
+
+    def input_gradient(self, dy: Array) -> Array:
         return dy

@@ -77,6 +77,17 @@ class Network:
         penalty.add_gradient(self._weights, self.l2, self._weight_grads)
         return self.batch.loss + self.penalty()
 
+    def input_gradient(self, x: Array, y: Array) -> Array:
+        """`(K, n, d)`: d(loss)/dx in evaluation mode, where row i is d(loss_i)/dx_i / n (a mean's share)."""
+        dS = self._forward(x, None)
+        self._loss(stacked(dS, self.K), y, gradient=True)
+        return self._to_input(dS)
+
+    def vector_jacobian(self, x: Array, dS: Array) -> Array:
+        """`(K, n, d)`: d(sum_c dS_c scores_c)/dx row by row, evaluation mode; dS `(K, n, C)`."""
+        self._forward(x, None)
+        return self._to_input(np.array(dS.transpose(1, 0, 2), self.params.dtype).reshape(len(x), -1))
+
     def _forward(self, x: Array, step: int | None) -> Array:
         """Scores `(n, K*C)`; step None is evaluation mode."""
         a = self._first.forward(x, step)
@@ -89,6 +100,12 @@ class Network:
         for layer in reversed(self._rest):
             dS = layer.backward(dS)
         self._first.gradients(dS)
+
+    def _to_input(self, dS: Array) -> Array:
+        """From d/d(scores) of the last evaluation pass, `(n, K*C)`, to d/dx `(K, n, d)`."""
+        for layer in reversed(self._rest):
+            dS = layer.input_gradient(dS)
+        return stacked(self._first.input_gradient(dS), self.K)
 
 
 def gradients_of(params: Params | ParamsView, grads: Params | ParamsView | None) -> Params | ParamsView:

@@ -11,6 +11,8 @@ Modules, each importing only from those above it:
     lines.py       curves: metrics over epochs
     fits.py        fits: a function, and what models make of it
     rates.py       learning_rate_range: the loss over a growing learning rate
+    panels.py      panels: several measures over the same numbers, side by side
+    plane.py       plane: the loss over two directions, and the paths of trainings in it
     parting.py     trainings that began alike: losses, and how far they have parted
     images.py      templates: each class's weights as a picture
     movie.py       animation: the templates of several snapshots
@@ -39,7 +41,9 @@ from linclass.plots.intervals import comparison
 from linclass.plots.lines import curves
 from linclass.plots.matrix import confusion
 from linclass.plots.movie import animation
+from linclass.plots.panels import Panel, panels
 from linclass.plots.parting import parting
+from linclass.plots.plane import Relief, Track, plane
 from linclass.plots.rates import learning_rate_range
 from linclass.plots.samples import samples
 from linclass.plots.scatter import scatter
@@ -48,6 +52,9 @@ from linclass.plots.trials import parallel, scores
 
 __all__ = [
     "Figure",
+    "Panel",
+    "Relief",
+    "Track",
     "animation",
     "comparison",
     "confusion",
@@ -56,8 +63,10 @@ __all__ = [
     "growth",
     "learning_rate_range",
     "mistakes",
+    "panels",
     "parallel",
     "parting",
+    "plane",
     "probability_histogram",
     "reliability_diagram",
     "samples",

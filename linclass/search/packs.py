@@ -149,7 +149,7 @@ def _loaded(settings: Experiment, data_dir: Path | None) -> tuple[Dataset, str]:
 
 _LOADING = Lock()
 _LOADED: dict[tuple[object, ...], tuple[Dataset, str]] = {}
-_OF_THE_DATA = ("dataset", "split", "train_size", "val_size", "folds", "seed")
+_OF_THE_DATA = ("dataset", "split", "train_size", "val_size", "folds", "seed", "label_noise")
 """The fields that `experiment.load_data` reads."""
 
 

@@ -1,0 +1,118 @@
+"""`linclass landscape`: the loss around trained models, between two of them, and along their training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from linclass.console import print_table, say
+from linclass.options import PATH, data_dir_option
+
+if TYPE_CHECKING:
+    from linclass.survey import Found
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MODEL_OPTION = click.option(
+    "--model", "k", default=0, show_default=True, type=click.IntRange(0), help="which of several seeds"
+)
+
+
+@click.group()
+def landscape() -> None:
+    """The loss around trained models, between two of them, and along their training."""
+
+
+def landscape_options(rows: int) -> Callable[[F], F]:
+    """--rows --out --data-dir, which all surveys have."""
+
+    def decorate(command: F) -> F:
+        for add in (
+            data_dir_option,
+            click.option(
+                "--out", type=PATH, help="the picture [default: landscape_*.png in the first DIRECTORY]"
+            ),
+            click.option(
+                "--rows", default=rows, show_default=True, help="only the first N rows (0: all of them)"
+            ),
+        ):
+            command = add(command)
+        return command
+
+    return decorate
+
+
+@landscape.command("interpolate")
+@click.argument("first", type=PATH)
+@click.argument("second", type=PATH)
+@click.option("--from", "start", default=-1.0, show_default=True, help="the first a")
+@click.option("--to", "stop", default=2.0, show_default=True, help="the last a")
+@click.option("--steps", default=61, show_default=True, help="how many a")
+@MODEL_OPTION
+@landscape_options(rows=0)
+def landscape_interpolate(first: Path, second: Path, **options: Any) -> None:
+    """Loss and accuracy at (1 - a) FIRST + a SECOND, train and test."""
+    from linclass import survey
+
+    _print_found(survey.interpolate(first, second, **options))
+
+
+@landscape.command("plane")
+@click.argument("directory", type=PATH)
+@click.option("--extent", default=1.0, show_default=True, help="how far, in lengths of the weights")
+@click.option("--steps", default=25, show_default=True, help="in each direction")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="of the directions")
+@MODEL_OPTION
+@landscape_options(rows=2000)
+def landscape_plane(directory: Path, **options: Any) -> None:
+    """The training loss over two random, filter-normalised directions around the run in DIRECTORY."""
+    from linclass import survey
+
+    _print_found(survey.random_plane(directory, **options))
+
+
+@landscape.command("trajectory")
+@click.argument("directories", type=PATH, nargs=-1, required=True)
+@click.option("--layer", default=0, show_default=True, help="PCA of this layer alone (0: the whole model)")
+@click.option("--steps", default=25, show_default=True, type=click.IntRange(2), help="in each direction")
+@landscape_options(rows=1000)
+def landscape_trajectory(directories: tuple[Path, ...], **options: Any) -> None:
+    """The snapshots of the runs in DIRECTORIES on the plane in which they differ most, and its loss."""
+    from linclass import survey
+
+    _print_found(survey.trajectory(directories, **options))
+
+
+@landscape.command("sensitivity")
+@click.argument("directory", type=PATH)
+@click.option(
+    "--on",
+    default="test",
+    type=click.Choice(["train", "validation", "test"]),
+    show_default=True,
+    help="the split",
+)
+@landscape_options(rows=2000)
+def landscape_sensitivity(directory: Path, **options: Any) -> None:
+    """How much the answers of the run in DIRECTORY move with the input, snapshot by snapshot."""
+    from linclass import survey
+
+    _print_found(survey.measure_sensitivity(directory, **options))
+
+
+@landscape.command("sharpness")
+@click.argument("directory", type=PATH)
+@landscape_options(rows=2000)
+def landscape_sharpness(directory: Path, **options: Any) -> None:
+    """How far the training loss can rise in a small box around the run in DIRECTORY."""
+    from linclass import survey
+
+    _print_found(survey.measure_sharpness(directory, **options))
+
+
+def _print_found(found: Found) -> None:
+    print_table(found.table)
+    say(str(found.picture))

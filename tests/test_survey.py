@@ -1,0 +1,199 @@
+"""`linclass landscape` and the studies over it, on the bundled sample; label noise."""
+
+import importlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from linclass import experiment, survey
+from linclass.cli import cli
+from linclass.console import call
+from linclass.datasets.labels import with_noise
+from linclass.errors import UsageError
+from linclass.runs import Run
+from linclass.settings import Experiment
+
+ROOT = Path(__file__).parent.parent
+SETTINGS = Experiment(
+    dataset="mnist-sample", train_size=300, model="mlp", hidden="6", optimizer="adam", eta=0.01, epochs=4,
+    snapshot_every=2, seeds=2,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs: one, two (another seed), wide (another shape), short (no trajectory), normed (batch norm)."""
+    folder = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        for drawing in ("draw_curves", "draw_weights", "draw_animation"):
+            patch.setattr(f"linclass.gallery.{drawing}", lambda *_: None)
+        for name, changes in {
+            "one": {},
+            "two": {"seed": 2},
+            "wide": {"hidden": "7"},
+            "short": {"snapshot_every": 0},
+            "normed": {"batch_norm": True},
+            "other": {"train_size": 200},
+        }.items():
+            experiment.run(SETTINGS.replace(**changes), out=folder / name)
+    return folder
+
+
+def said(arguments: list[str], capsys: pytest.CaptureFixture[str], code: int = 0) -> str:
+    assert call(cli, ["landscape", *arguments], prog_name="linclass") == code
+    captured = capsys.readouterr()
+    if code:
+        assert len(captured.err.splitlines()) == 1
+        return captured.err
+    return captured.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "picture"),
+    [
+        (["interpolate", "one", "two", "--steps", "7"], "interpolation"),
+        (["plane", "one", "--steps", "5", "--model", "1"], "plane"),
+        (["trajectory", "one", "two", "--steps", "5"], "trajectory_0"),
+        (["trajectory", "one", "--steps", "5", "--layer", "1"], "trajectory_1"),
+        (["sensitivity", "one", "--rows", "50"], "sensitivity"),
+        (["sensitivity", "normed", "--rows", "50"], "sensitivity"),
+        (["sharpness", "one", "--rows", "50"], "sharpness"),
+    ],
+)
+def test_each_survey_prints_a_table_and_draws(
+    arguments: list[str], picture: str, runs: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(runs)
+    lines = said(arguments, capsys).splitlines()
+    assert lines[-1] == f"{arguments[1]}/landscape_{picture}.png"
+    assert len(lines) > 3
+    with Image.open(lines[-1]) as drawn:
+        assert drawn.size[0] > 300
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["interpolate", "one", "wide"], "different shapes (784-6-10 and 784-7-10): expected the same"),
+        (["interpolate", "one", "other"], "trained on different data"),
+        (["interpolate", "one", "two", "--from", "2", "--to", "-1"], "from 2 to -1: expected it to rise"),
+        (["interpolate", "normed", "normed"], "use a run without --batch-norm"),
+        (["interpolate", "one", "two", "--model", "5"], "--model is 5: one has the models 0 to 1"),
+        (["trajectory", "one", "wide"], "different shapes"),
+        (["trajectory", "short"], "short has 1 snapshot: expected the recorded trajectory"),
+        (["trajectory", "one", "--layer", "3"], "--layer is 3: expected 1 to 2"),
+        (["sharpness", "normed"], "without --batch-norm"),
+        (["plane", "one", "--extent", "-1"], "--extent -1"),
+        (["plane", "one", "--rows", "-1"], "--rows is -1"),
+    ],
+)
+def test_bad_input_is_one_clear_line(
+    arguments: list[str], message: str, runs: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(runs)
+    assert message in said(arguments, capsys, code=2)
+
+
+def test_the_ends_of_a_path_are_the_runs_own_numbers(runs: Path) -> None:
+    found = survey.interpolate(runs / "one", runs / "two", start=0, stop=1, steps=2, out=runs / "ends.png")
+    for row, name in zip(found.table[1:], ("one", "two"), strict=True):
+        last = Run(runs / name).history.of_model(0)[-1]
+        assert float(row[1]) == pytest.approx(last["train_loss"], abs=2e-5)
+        assert row[2] == f"{100 * last['train_accuracy']:.2f} %"
+
+
+def test_a_run_from_before_a_field_existed_is_read(runs: Path) -> None:
+    path = runs / "two" / "state.npz"
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    own = json.loads(arrays["settings"].tobytes())
+    del own["label_noise"]
+    arrays["settings"] = np.frombuffer(json.dumps(own).encode(), np.uint8)
+    np.savez(path, **arrays)
+    assert len(Run(runs / "two").history)
+
+
+# ---- label noise -------------------------------------------------------------------------------------------
+
+
+def test_noise_replaces_its_share_and_leaves_the_rest() -> None:
+    y = np.random.default_rng(0).integers(0, 10, 20_000)
+    quarter, half, all_of_them = (with_noise(y, 10, share, 3) for share in (0.25, 0.5, 1.0))
+    # nine in ten of the drawn labels are others than before
+    for noisy, share in ((quarter, 0.25), (half, 0.5), (all_of_them, 1.0)):
+        assert np.mean(noisy != y) == pytest.approx(0.9 * share, abs=0.01)
+    changed = quarter != y
+    np.testing.assert_array_equal(half[changed], quarter[changed])
+    np.testing.assert_array_equal(with_noise(y, 10, 0.25, 3), quarter)
+    assert (with_noise(y, 10, 0.25, 4) != quarter).any()
+    counts = np.bincount(all_of_them, minlength=10)
+    assert np.all(np.abs(counts - 2000) < 5 * np.sqrt(2000))
+    with pytest.raises(UsageError, match="--label-noise is for classes"):
+        with_noise(np.zeros((3, 1)), 10, 0.5, 0)
+
+
+def test_noise_is_on_the_training_labels_alone_and_checked() -> None:
+    plain, noisy = (
+        experiment.load_data(SETTINGS.replace(label_noise=share).resolved()) for share in (0.0, 1.0)
+    )
+    np.testing.assert_array_equal(plain.train.x, noisy.train.x)
+    assert np.mean(plain.train.y == noisy.train.y) < 0.25
+    for split in ("validation", "test"):
+        np.testing.assert_array_equal(plain.splits()[split].y, noisy.splits()[split].y)
+    for share in (-0.1, 1.5):
+        with pytest.raises(UsageError, match="--label-noise is"):
+            SETTINGS.replace(label_noise=share)
+
+
+# ---- the studies -------------------------------------------------------------------------------------------
+
+STUDIES = {
+    "mlds_depth": (["--epochs", "2"], ["loss", "accuracy"]),
+    "mlds_trajectories": (["--epochs", "2", "--snapshot-every", "1"], ["trajectories"]),
+    "mlds_random_labels": (["--epochs", "2", "--train-size", "300"], ["random_labels"]),
+    "mlds_interpolation": (["--epochs", "2"], ["interpolation"]),
+    "mlds_sensitivity": (["--epochs", "1", "--hidden", "8"], ["sensitivity"]),
+}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_gives_verdicts_and_pictures(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("LINCLASS_DATA", raising=False)
+    study = importlib.import_module(f"linclass.assignments.{name}").STUDY
+    options, pictures = STUDIES[name]
+    arguments = ["--dataset", "mnist-sample", "--train-size", "1000", "--seeds", "2", "--quiet", *options]
+    assert call(study.command(), [*arguments, "--out", str(tmp_path / "out")], prog_name=name) == 0
+    claims = json.loads((tmp_path / "out" / "claims.json").read_text())["claims"]
+    assert len(claims) >= 1
+    assert all(claim["numbers"] for claim in claims)
+    for picture in pictures:
+        assert (tmp_path / "out" / f"{picture}.png").exists()
+
+
+def test_finished_models_are_not_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("LINCLASS_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    study = importlib.import_module("linclass.assignments.mlds_parameters").STUDY
+    arguments = ["--largest", "7", "--epochs", "6", "--batch-size", "500", "--processes", "1"]
+    arguments += ["--out", "out", "--models", "kept"]
+    assert call(study.command(), arguments, prog_name="mlds_parameters") == 0
+    heard = capsys.readouterr().err
+    assert "3 models to train: about" in heard
+    assert "3 of 3 models trained" in heard
+    assert (tmp_path / "out" / "parameters.png").exists()
+    epochs = json.loads((tmp_path / "kept" / "7.json").read_text())["epochs"]
+    assert [numbers["epoch"] for numbers in epochs] == [5, 6]
+    Path("kept/5.json").unlink()
+    assert call(study.command(), arguments, prog_name="mlds_parameters") == 0
+    assert "1 models to train" in capsys.readouterr().err
