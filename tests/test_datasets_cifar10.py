@@ -102,12 +102,19 @@ def test_transposed_data_is_recognised(copy, layout):
     assert "looks transposed" in failure(copy, layout)
 
 
-@pytest.mark.parametrize("layout", [PYTHON, MATLAB], ids=lambda layout: layout.name)
-def test_wrong_counts_are_named(copy, layout):
+@pytest.mark.parametrize(
+    ("layout", "few", "many"),
+    [
+        (PYTHON, "(11, 3072)", "13 labels; expected (12, 3072) with 12"),
+        (MATLAB, "11 labels; expected 12", "13 labels; expected 12"),
+    ],
+    ids=["python", "matlab"],
+)
+def test_wrong_counts_are_named(copy, layout, few, many):
     write(copy, layout, np.zeros((ROWS - 1, 3072), np.uint8), np.zeros(ROWS - 1, int))
-    assert "(11, 3072)" in failure(copy, layout)
+    assert few in failure(copy, layout)
     write(copy, layout, np.zeros((ROWS, 3072), np.uint8), np.zeros(ROWS + 1, int))
-    assert "13 labels; expected (12, 3072) with 12" in failure(copy, layout)
+    assert many in failure(copy, layout)
 
 
 def element(kind: int, data: bytes) -> bytes:
@@ -160,7 +167,7 @@ def test_mat_bomb_is_not_unfolded(tmp_path, monkeypatch):
     assert path.stat().st_size < 100_000
     tracemalloc.start()
     with pytest.raises(DataError, match="unfolds to more than 1,048,576 bytes"):
-        mat_file.read_mat(path)
+        mat_file.read_mat(path, 2)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 << 20
@@ -185,7 +192,7 @@ def test_mat_files_as_scipy_writes_and_reads_them(tmp_path, compressed, labels):
         do_compression=compressed,
     )
     oracle = loadmat(tmp_path / "b.mat")
-    got = mat_file.read_mat(tmp_path / "b.mat")
+    got = mat_file.read_mat(tmp_path / "b.mat", 5)
     assert np.array_equal(got[0], oracle["data"])
     assert np.array_equal(got[1], oracle["labels"][:, 0])
 
@@ -200,7 +207,7 @@ def test_mat_bytes_changed_at_random(tmp_path):
         damaged[rng.integers(116, 260)] = rng.integers(256)
         path.write_bytes(damaged)
         try:
-            mat_file.read_mat(path)
+            mat_file.read_mat(path, 2)
         except DataError:
             refused += 1
     assert refused > 100

@@ -25,6 +25,7 @@ from linclass.datasets.cifar10 import BATCHES, PYTHON, TEST, TRAIN
 from linclass.datasets.cifar10_npm import pack_batch, unpack_package
 from linclass.datasets.cifar10_published import META, PUBLISHED
 from linclass.datasets.fetch import RECIPES, Recipe, fetch
+from linclass.datasets.functions import FUNCTIONS
 from linclass.datasets.known import KNOWN
 from linclass.datasets.load import NAMES
 from linclass.datasets.published import Published, Remote
@@ -370,11 +371,17 @@ def test_what_a_killed_fetch_left_is_cleared(mirror):
     mirror.assert_served()
 
 
-def member(name: str, kind: bytes = tarfile.REGTYPE, data: bytes = b"", size: int | None = None) -> bytes:
+def member(
+    name: str,
+    kind: bytes = tarfile.REGTYPE,
+    data: bytes = b"",
+    size: int | None = None,
+    format: int = tarfile.GNU_FORMAT,
+) -> bytes:
     """The tar bytes of one member, whatever it claims."""
     info = tarfile.TarInfo(name)
     info.type, info.linkname, info.size = kind, "/etc/passwd", len(data) if size is None else size
-    return info.tobuf() + data.ljust(-(-len(data) // 512) * 512, b"\0")
+    return info.tobuf(format) + data.ljust(-(-len(data) // 512) * 512, b"\0")
 
 
 WANTED = f"{PYTHON.folder}/data_batch_1"
@@ -388,6 +395,10 @@ ARCHIVES = {
     "claims a terabyte": (
         gzip.compress(member(WANTED, size=2**40)),
         "1,099,511,627,776 bytes; expected one file",
+    ),
+    "claims it in an extended header": (
+        gzip.compress(member(WANTED, size=2**40, format=tarfile.PAX_FORMAT)),
+        "expected",  # the header itself says 0 bytes: their digest is another
     ),
     "cut off": (gzip.compress(member(WANTED, size=5000) + b"x" * 100), "not a readable .tar.gz"),
     "elsewhere": (tar_gz({"../data_batch_1": b"x", "/data_batch_1": b"x"}), "missing"),
@@ -477,7 +488,7 @@ def entries(data_dir: Path) -> dict[str, Entry]:
 
 def test_describe_names_every_data_set(tiny_cifar10, tmp_path):
     listed = entries(tiny_cifar10.directory)
-    assert tuple(listed) == NAMES
+    assert tuple(listed) == (*NAMES, *FUNCTIONS)
     full = listed["cifar10"]
     assert full[:4] == ("cifar10", "complete", str(tiny_cifar10.folder(PYTHON)), "python")
     assert full.size == sum((tiny_cifar10.folder(PYTHON) / name).stat().st_size for name in BATCHES)
