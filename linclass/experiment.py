@@ -122,8 +122,9 @@ def build(
     if model is None:
         l2 = np.array([one.l2 for one in stack])
         model = build_model(settings, dataset.features, len(dataset.classes), seeds=seeds, l2=l2)
-    columns = len(stack) * len(dataset.classes)
-    model, inputs_scaler = _scaled_in_model(model, scaler, dataset, settings.batch_size, columns)
+    model, inputs_scaler = scaled_in_model(
+        model, scaler, dataset.train, settings.batch_size, common=len(stack) > 1
+    )
 
     def inputs(split: Split) -> Inputs:
         return Inputs(split, inputs_scaler, settings.dtype)
@@ -157,16 +158,20 @@ def build(
     )
 
 
-def _scaled_in_model(
-    model: Model, scaler: Scaler, dataset: Dataset, batch_size: int, columns: int
+def scaled_in_model(
+    model: Model, scaler: Scaler | None, train: Split, batch_size: int, *, common: bool = True
 ) -> tuple[Model, Scaler | None]:
     """The model, and what its inputs are scaled with: None where the model does it (see `ScaledAffine`).
+
+    common: whether all models of a stack see the same batches.
 
     That is done for bytes only (with floats of a large mean the sums would cancel), and where a batch has
     many more rows than scores have columns: scaling the weights of 10 takes as long as scaling 20 rows.
     """
-    pays = dataset.train.x.dtype == np.uint8 and batch_size >= 5 * columns
-    if pays and isinstance(model, Linear):
+    if not isinstance(model, Linear) or scaler is None or train.x.dtype != np.uint8:
+        return model, scaler
+    columns = model.W.shape[1] * (model.K if common else 1)
+    if batch_size >= 5 * columns:
         return model.of_raw(scaler), None
     return model, scaler
 

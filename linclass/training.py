@@ -260,7 +260,7 @@ class Trainer:
         orders = zip(*(self._order(track, len(train), epoch, first) for track in tracks), strict=True)
         stream = train.stream(itertools.chain.from_iterable(orders), self.worker)
         for batch in range(first + 1, self.batches_per_epoch + 1):
-            lr = np.broadcast_to(self.schedule(state.step), (self.model.K,))
+            lr = self._learning_rates(state.step)
             for track in tracks:
                 x, y = next(stream)
                 self._train_batch(track, x, y, lr[track.models], f"epoch {epoch}, batch {batch}")
@@ -270,6 +270,11 @@ class Trainer:
             if self.stop_requested or not state.active.any():
                 return False
         return True
+
+    def _learning_rates(self, step: int) -> Array:
+        """`(K,)`, of the update after `step` others."""
+        lr = np.asarray(self.schedule(step))
+        return lr if lr.shape == (self.model.K,) else np.full(self.model.K, lr)
 
     def _augment(self, seed: int, epoch: int, batch: int) -> Change | None:
         if self.augmentation is None:
@@ -297,7 +302,7 @@ class Trainer:
         if not active.any():
             return
         was_active = active.copy()
-        frozen = state.models(track.models.start + np.flatnonzero(~was_active))
+        frozen = [] if active.all() else state.models(track.models.start + np.flatnonzero(~active))
         if self.in_halves and self._twin is not None and len(x) > 1:
             cost = halves.loss_and_grads(model, self._twin, self.worker, x, y, step=state.step)
         else:
@@ -305,7 +310,8 @@ class Trainer:
         self._check_finite(cost, track.models, lr, where)
         if not active.any():
             return
-        frozen += state.models(track.models.start + np.flatnonzero(was_active & ~active))
+        if (active != was_active).any():
+            frozen += state.models(track.models.start + np.flatnonzero(was_active & ~active))
         self.optimizer.update(model.params, model.grads, track.slots, lr, state.step)
         for array, k, numbers in frozen:  # a stopped model of a stack is masked, not removed
             array[k] = numbers
@@ -317,7 +323,7 @@ class Trainer:
         state, model, epoch = self.state, self.model, self.state.epoch + 1
         on_train, on_valid, penalty = self._evaluate(train), self._evaluate(valid), model.penalty()
         on_test = None if test is None else self._evaluate(test)
-        lr = np.broadcast_to(self.schedule(state.step - 1), (model.K,))
+        lr = self._learning_rates(state.step - 1)
         everything = on_train.loss + on_valid.loss + penalty
         if on_test is not None:
             everything += on_test.loss
@@ -356,6 +362,8 @@ class Trainer:
 
     def _check_finite(self, cost: Array, models: slice, lr: Array, where: str) -> None:
         """Stop the models whose cost is not finite."""
+        if np.isfinite(cost).all():
+            return
         for i in np.flatnonzero(~np.isfinite(cost)):
             advice = _smaller(lr[i])
             if self.state.step == 0:

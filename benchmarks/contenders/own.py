@@ -10,7 +10,9 @@ from benchmarks.contenders.contender import Scores
 from benchmarks.problem import Problem
 from linclass import blas, optim, schedules
 from linclass.datasets.inputs import Inputs
+from linclass.experiment import scaled_in_model
 from linclass.losses import make_loss
+from linclass.models import halves
 from linclass.models.base import Model
 from linclass.models.linear import Linear
 from linclass.models.mlp import MLP
@@ -38,11 +40,18 @@ class Own:
         workload = problem.workload
         self.workload, self.models = workload, models or workload.K
         # the fastest number of threads up to `--threads`, as with the peers
-        self.thread_choices, self._threads = tuple(range(1, threads + 1)), threads
-        self._inputs = {name: Inputs(split, problem.scaler, DTYPE) for name, split in problem.splits.items()}
+        self.thread_choices = tuple(range(1, threads + 1))
+        model, scaler = scaled_in_model(
+            _model(problem, self.models),
+            problem.scaler,
+            problem.splits["train"],
+            workload.batch_size,
+            common=not workload.own_orders,
+        )
+        self._inputs = {name: Inputs(split, scaler, DTYPE) for name, split in problem.splits.items()}
         self._last_batch = LastBatch()
         self._trainer = Trainer(
-            _model(problem, self.models),
+            model,
             optim.make(workload.optimizer),
             schedules.constant(problem.lr[: self.models]),
             batch_size=workload.batch_size,
@@ -51,15 +60,17 @@ class Own:
             shuffle=workload.shuffle,
             callbacks=[self._last_batch] if not workload.evaluates else [],
             test=workload.evaluates,
+            threads=threads,
+            in_halves=self.models == 1 and workload.batch_size * _size(model) >= halves.SMALLEST,
         )
 
     def use_threads(self, threads: int) -> None:
-        self._threads = threads
+        self._trainer.threads = threads
 
     def epoch(self, number: int) -> float:
         inputs, evaluates = self._inputs, self.workload.evaluates
-        # as in `experiment.run`: this is the one place where threads are given to linclass
-        with blas.limited(self._threads):
+        # as in `experiment.run`: more threads are the trainer's, not BLAS's
+        with blas.limited(blas.DEFAULT_THREADS):
             started = time.perf_counter()
             self._trainer.fit(
                 inputs["train"],
@@ -95,6 +106,11 @@ class OwnFirst(Own):
 
     def __init__(self, problem: Problem, threads: int) -> None:
         super().__init__(problem, threads, models=1)
+
+
+def _size(model: Model) -> int:
+    """Parameters of the whole stack."""
+    return sum(array.size for array in model.params.values())
 
 
 def _model(problem: Problem, models: int) -> Model:
