@@ -59,8 +59,15 @@ def affine_backward(x: Array, dS: Array, dW: Array, db: Array) -> None:
     if x.shape[1] == d:
         np.matmul(dS.T, x, out=dW.reshape(K * C, d))
     else:
-        np.matmul(stacked(dS, K).transpose(0, 2, 1), stacked(x, K), out=dW)
-    np.sum(dS, axis=0, out=db.reshape(K * C))
+        np.matmul(_summable(dS, K).transpose(0, 2, 1), _summable(x, K), out=dW)
+    # not np.sum, whose order of adding depends on the number of columns: a model's bits are its own
+    np.matmul(np.ones((1, len(dS)), dS.dtype), _summable(dS, K), out=db.reshape(K, 1, C))
+
+
+def _summable(a: Array, K: int) -> Array:
+    """`stacked`, but single columns are copied: BLAS adds up a vector with gaps in another order."""
+    view = stacked(a, K)
+    return np.ascontiguousarray(view) if view.shape[2] == 1 else view
 
 
 def affine_backward_input(dS: Array, W: Array, out: Array) -> Array:

@@ -113,18 +113,23 @@ def multiclass_svm(*, reduction: str = "mean") -> Loss:
 
 
 def squared_error(*, reduction: str = "mean") -> Loss:
-    """Regression: loss_i = sum_c (s_c - y_c)^2, without 1/2; y is `(n, C)` float; none is correct."""
+    """Regression: loss_i = sum_c (s_c - y_c)^2, without 1/2; y is float, none is correct.
+
+    y is `(n, C)`, or `(K, n, C)`, to each model its own.
+    """
     divisor = _divisor(reduction)
 
     def loss(scores: Array, y: Array, *, gradient: bool) -> Sums:
         K, n, C = scores.shape
-        if y.shape != (n, C):
+        if y.shape not in ((n, C), (K, n, C)):
             raise UsageError(
                 f"the squared error is for regression: expected targets of shape ({n}, {C}), "
                 f"the data has {y.shape}; for classes use --loss softmax, bce or svm"
             )
         residual = np.subtract(scores, y, out=scores)
-        value = np.einsum("knc,knc->k", residual, residual, dtype=np.float64)
+        # in model k's own memory, so that its rows are added up in the same order beside any others
+        squares = np.square(residual, dtype=np.float64, order="C").reshape(K, n * C)
+        value = squares.sum(axis=1)
         if gradient:
             residual *= 2 / divisor(n)
         return Sums(value, np.zeros(K, np.int64))

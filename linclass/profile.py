@@ -42,10 +42,10 @@ class Profile:
             (trainer, "_each", "output"),
         ):
             setattr(owner, method, self._timed(part, getattr(owner, method)))
-        for track in trainer.tracks:
+        for model in {trainer.model, *(track.model for track in trainer.tracks)}:
             for method, part in (("loss_and_grads", "forward"), ("_backward", "backward")):
-                if hasattr(track.model, method):
-                    setattr(track.model, method, self._timed(part, getattr(track.model, method)))
+                if hasattr(model, method):
+                    setattr(model, method, self._timed(part, getattr(model, method)))
         optimizer = trainer.optimizer
         trainer.optimizer = optimizer._replace(update=self._timed("update", optimizer.update))
         train.stream = self._timed_items(train.stream)  # type: ignore[method-assign]

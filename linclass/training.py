@@ -168,10 +168,13 @@ class Callback:
 
 @dataclass
 class _Track:
-    """Models that see the same batches: which of the stack they are, and their order's seed."""
+    """Models that are computed together: which of the stack they are.
+
+    seeds: of their order, one for all, or one each.
+    """
 
     models: slice
-    seed: int
+    seeds: Sequence[int]
     model: Model
     slots: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
 
@@ -189,6 +192,9 @@ class Trainer:
         augmentation: changes the batches that are trained on, never the rows that are evaluated.
         threads: with 2, a second core makes the next batch and evaluates half of the rows; the same bits.
         in_halves: with 2 threads, it also takes half of every batch (see `models.halves`); other bits.
+        side_by_side: compute the batches of replicas, to each its own rows, as one; the same bits. For
+            regression only; not with augmentation, whose changes are those of one model, nor with shuffled
+            batches, the short one of which comes to each at another time.
     """
 
     def __init__(
@@ -207,6 +213,7 @@ class Trainer:
         augmentation: Augmentation | None = None,
         threads: int = 1,
         in_halves: bool = False,
+        side_by_side: bool = False,
     ) -> None:
         self.model, self.optimizer, self.schedule = model, optimizer, schedule
         self.batch_size, self.shuffle, self.drop_last = batch_size, shuffle, drop_last
@@ -214,6 +221,10 @@ class Trainer:
         self.callbacks = list(callbacks)
         self.state = TrainState.initial(model, optimizer, test=test) if state is None else state
         self.tracks = self._make_tracks(seed)
+        self._together = None
+        if side_by_side and len(self.tracks) > 1:
+            seeds = [seed for track in self.tracks for seed in track.seeds]
+            self._together = _Track(slice(0, model.K), seeds, model, self.state.slots)
         self.threads, self.in_halves, self.worker = threads, in_halves, ALONE
         self._twin = model.twin() if threads > 1 else None
         self.stop_requested = False
@@ -224,11 +235,11 @@ class Trainer:
         K, slots = self.model.K, self.state.slots
         if isinstance(seed, int) or len(seed) == K == 1:
             common = seed if isinstance(seed, int) else seed[0]
-            return [_Track(slice(0, K), common, self.model, slots)]
+            return [_Track(slice(0, K), [common], self.model, slots)]
         if len(seed) != K:
             raise ValueError(f"{len(seed)} seeds for {K} models; expected one each")
         return [
-            _Track(slice(k, k + 1), s, self.model.select(k), {n: p.select(k) for n, p in slots.items()})
+            _Track(slice(k, k + 1), [s], self.model.select(k), {n: p.select(k) for n, p in slots.items()})
             for k, s in enumerate(seed)
         ]
 
@@ -257,6 +268,8 @@ class Trainer:
         state = self.state
         epoch, first = state.epoch + 1, state.step - state.epoch * self.batches_per_epoch
         tracks = [track for track in self.tracks if state.active[track.models].any()]
+        if self._together is not None and state.active.all():
+            tracks = [self._together]
         orders = zip(*(self._order(track, len(train), epoch, first) for track in tracks), strict=True)
         stream = train.stream(itertools.chain.from_iterable(orders), self.worker)
         for batch in range(first + 1, self.batches_per_epoch + 1):
@@ -264,7 +277,7 @@ class Trainer:
             for track in tracks:
                 x, y = next(stream)
                 self._train_batch(track, x, y, lr[track.models], f"epoch {epoch}, batch {batch}")
-            state.running_rows += len(y)
+            state.running_rows += len(x)
             state.step += 1
             self._each("on_batch_end")
             if self.stop_requested or not state.active.any():
@@ -285,17 +298,23 @@ class Trainer:
         self, track: _Track, n: int, epoch: int, first: int
     ) -> Iterator[tuple[Selection, Change | None]]:
         """For each batch of the epoch from number `first`: the rows that the track takes, their change."""
-        selections = batches.batches(
-            n,
-            self.batch_size,
-            seed=track.seed,
-            epoch=epoch,
-            first=first,
-            shuffle=self.shuffle,
-            drop_last=self.drop_last,
-        )
-        for batch, selection in enumerate(selections, start=first + 1):
-            yield selection, self._augment(track.seed, epoch, batch)
+        orders = [
+            batches.batches(
+                n,
+                self.batch_size,
+                seed=seed,
+                epoch=epoch,
+                first=first,
+                shuffle=self.shuffle,
+                drop_last=self.drop_last,
+            )
+            for seed in track.seeds
+        ]
+        for batch, selections in enumerate(zip(*orders, strict=True), start=first + 1):
+            if len(selections) > 1:
+                yield np.stack([_indices(selection) for selection in selections], axis=1), None
+            else:
+                yield selections[0], self._augment(track.seeds[0], epoch, batch)
 
     def _train_batch(self, track: _Track, x: Array, y: Array, lr: Array, where: str) -> None:
         state, model, active = self.state, track.model, self.state.active[track.models]
@@ -316,7 +335,7 @@ class Trainer:
         for array, k, numbers in frozen:  # a stopped model of a stack is masked, not removed
             array[k] = numbers
         self._check_params(model, track.models, lr, where)
-        state.running_loss[track.models] += model.batch.loss * len(y)
+        state.running_loss[track.models] += model.batch.loss * len(x)
         state.running_correct[track.models] += model.batch.correct
 
     def _end_epoch(self, train: Inputs, valid: Inputs, test: Inputs | None, started: float) -> None:
@@ -390,6 +409,11 @@ class Trainer:
     def _each(self, hook: str) -> None:
         for callback in self.callbacks:
             getattr(callback, hook)(self)
+
+
+def _indices(selection: Selection) -> Array:
+    """`(n,)` row numbers."""
+    return np.arange(selection.start, selection.stop) if isinstance(selection, slice) else selection
 
 
 def _smaller(eta: float) -> str:

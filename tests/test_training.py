@@ -9,10 +9,11 @@ from linclass.datasets.dataset import Split
 from linclass.datasets.inputs import Inputs
 from linclass.datasets.scale import Scaler
 from linclass.errors import DivergedError, UsageError
+from linclass.losses import make_loss
 from linclass.models import halves
 from linclass.models.linear import Linear
 from linclass.models.mlp import MLP
-from linclass.optim import sgd
+from linclass.optim import adam, momentum, sgd
 from linclass.schedules import constant
 from linclass.second_core import working
 from linclass.training import Callback, Trainer, TrainState, evaluate
@@ -75,6 +76,63 @@ def test_replica_k_is_exactly_the_single_run_with_its_seed() -> None:
         np.testing.assert_allclose(
             stack.state.history.column("train_cost", k), single.state.history.column("train_cost"), atol=1e-12
         )
+
+
+def regression(n: int, seed: int, dtype: str) -> Inputs:
+    generator = np.random.default_rng(seed)
+    return Inputs(Split(generator.normal(size=(n, 2)), generator.normal(size=(n, 1))), None, dtype)
+
+
+@pytest.mark.parametrize(
+    ("shuffle", "optimizer", "dtype", "hidden", "options"),
+    [
+        ("samples", adam, "float32", (7,), {}),
+        ("samples", adam, "float64", (5, 1, 4), {"activation": "tanh", "dropout": 0.3}),
+        ("samples", sgd, "float32", (18, 17, 18, 16), {"l2": 0.01}),
+        ("none", momentum, "float64", (300,), {"activation": "sigmoid"}),
+    ],
+)
+def test_replicas_side_by_side_are_exactly_the_single_runs(
+    shuffle, optimizer, dtype, hidden, options
+) -> None:
+    train, valid, seeds = regression(75, 0, dtype), regression(30, 1, dtype), [3, 4, 5]
+
+    def fitted(seeds: list[int], side_by_side: bool) -> Trainer:
+        loss = make_loss("squared")
+        model = MLP.create((2, *hidden, 1), seeds=seeds, loss=loss, dtype=dtype, **options)
+        t = Trainer(
+            model,
+            optimizer(),
+            constant(0.01),
+            batch_size=20,
+            seed=seeds,
+            shuffle=shuffle,
+            side_by_side=side_by_side,
+        )
+        t.fit(train, epochs=3, valid=valid)
+        return t
+
+    together = fitted(seeds, True).state
+    for k, seed in enumerate(seeds):
+        single = fitted([seed], True).state
+        np.testing.assert_array_equal(together.params.matrix()[k], single.params.matrix()[0])
+        losses = (state.history.column("running_loss", i) for state, i in ((together, k), (single, 0)))
+        np.testing.assert_array_equal(*losses)
+    apart = fitted(seeds, False).state
+    np.testing.assert_array_equal(together.params.flat, apart.params.flat)
+
+
+def test_replicas_side_by_side_go_on_when_one_diverges() -> None:
+    train = regression(75, 0, "float64")
+    finals = []
+    for side_by_side in (True, False):
+        model = MLP.create((2, 6, 1), seeds=[0, 1, 2], loss=make_loss("squared"))
+        eta = constant(np.array([0.01, 1e200, 0.02]))
+        t = Trainer(model, sgd(), eta, batch_size=20, seed=[0, 1, 2], side_by_side=side_by_side)
+        t.fit(train, epochs=3, valid=train)
+        assert list(t.state.active) == [True, False, True]
+        finals.append(t.state.params.flat)
+    np.testing.assert_array_equal(*finals)
 
 
 def test_replicas_have_their_own_order_and_a_sweep_shares_one() -> None:

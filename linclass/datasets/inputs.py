@@ -56,11 +56,16 @@ class Inputs:
     def rows(self, selection: Selection, change: Change | None = None, buffer: Buffer | None = None) -> Batch:
         """x `(n, d)` and y `(n,)`, or `(n, C)`, of the selected rows: this is where every batch is made.
 
+        Of a selection `(n, K)`, to each of K models its own: x `(n, K*d)` and y `(K, n)`, or `(K, n, C)`.
+
         Args:
             change: what is done to the rows before they are scaled, in other memory (augmentation).
             buffer: where x is, until the next call with it; one that is kept here if None.
         """
         buffer = buffer or self._buffer
+        if not isinstance(selection, slice) and selection.ndim == 2:
+            x, y = self.rows(selection.ravel(), change, buffer)
+            return x.reshape(len(selection), -1), y.reshape(*selection.shape, *y.shape[1:]).swapaxes(0, 1)
         x, y = self.split.x, self.split.y[selection]
         n, d = len(y), x.shape[1]
         if isinstance(selection, slice):
