@@ -7,6 +7,7 @@ Only the main thread is watched: what the second core does meanwhile takes no ti
 from __future__ import annotations
 
 import functools
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -33,6 +34,7 @@ class Profile:
         self.seconds = dict.fromkeys(PARTS, 0.0)
         self._running: list[str] = []
         self._since = 0.0
+        self._thread = threading.get_ident()
 
     def watch(self, trainer: Trainer, train: Inputs) -> None:
         """Time what `trainer` does with `train`."""
@@ -61,6 +63,8 @@ class Profile:
     def _timed(self, part: str, call: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(call)
         def timed(*args: Any, **options: Any) -> Any:
+            if threading.get_ident() != self._thread:
+                return call(*args, **options)
             self._enter(part)
             try:
                 return call(*args, **options)

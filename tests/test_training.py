@@ -1,5 +1,7 @@
 """The trainer: the loop against a textbook loop, replicas, exact continuation, stopping."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -234,10 +236,21 @@ def test_divergence_stops_within_one_batch_and_keeps_good_weights() -> None:
     assert np.isfinite(t.state.params.flat).all()
 
 
-def test_a_diverging_model_does_not_stop_the_others() -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_diverging_model_does_not_stop_the_others(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("linclass.training.WORTH_SHARING", 0)
+    told: list[tuple[int, bool]] = []
+
+    class Listening(Callback):
+        def on_diverged(self, trainer: Trainer, k: int, message: str) -> None:
+            told.append((k, threading.current_thread() is threading.main_thread()))
+
     eta = np.array([0.05, 1e200])
-    t = Trainer(Linear.create(D, C, seeds=[0, 1], l2=1.0), sgd(), constant(eta), batch_size=10, seed=[0, 1])
+    model = Linear.create(D, C, seeds=[0, 1], l2=1.0)
+    t = Trainer(model, sgd(), constant(eta), batch_size=10, seed=[0, 1], threads=threads)
+    t.callbacks.append(Listening())
     t.fit(inputs(), epochs=2, valid=inputs(1))
+    assert told == [(1, True)]
     np.testing.assert_array_equal(t.state.active, [True, False])
     assert [row["model"] for row in t.state.history.rows] == [0, 0]
     single = trainer([0], l2=1.0)
@@ -302,11 +315,13 @@ def byte_rows(n: int, seed: int = 0) -> Inputs:
     return Inputs(split, Scaler.fit(split.x, "per-pixel"), "float64")
 
 
-def test_two_cores_give_the_bits_of_one() -> None:
+@pytest.mark.parametrize("worth_sharing", [0, np.inf])
+def test_two_cores_give_the_bits_of_one(worth_sharing: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("linclass.training.WORTH_SHARING", worth_sharing)
     train, valid = byte_rows(1203), byte_rows(520, 1)
     histories = []
     for threads in (1, 2):
-        t = trainer([3, 4], threads=threads)
+        t = trainer([3, 4, 5], threads=threads)
         t.fit(train, epochs=2, valid=valid, test=None)
         histories.append(t.state)
     one, two = histories
