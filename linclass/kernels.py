@@ -231,11 +231,11 @@ def batch_norm_evaluate(
 # ---- what the losses need ----------------------------------------------------------------------------------
 
 
-def log_softmax(scores: Array, out: Array) -> Array:
-    """log P = s - max(s) - log sum exp(s - max(s)) along the last axis; neither overflow nor log 0.
+def log_softmax(scores: Array, out: Array, axis: int = -1) -> Array:
+    """log P = s - max(s) - log sum exp(s - max(s)) along the axis of the classes; neither overflow nor log 0.
 
     `out` may be `scores` itself.
     """
-    np.subtract(scores, scores.max(axis=-1, keepdims=True), out=out)
-    out -= np.log(np.exp(out).sum(axis=-1, keepdims=True))
+    np.subtract(scores, scores.max(axis=axis, keepdims=True), out=out)
+    out -= np.log(np.exp(out).sum(axis=axis, keepdims=True))
     return out

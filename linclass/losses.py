@@ -49,16 +49,19 @@ def softmax_cross_entropy(*, label_smoothing: float = 0.0, reduction: str = "mea
     def loss(scores: Array, y: Array, *, gradient: bool) -> Sums:
         _, n, C = scores.shape
         rows, correct = np.arange(n), _correct(scores, y)
-        log_P = log_softmax(scores, out=scores)
-        value = -log_P[:, rows, y].sum(axis=1, dtype=np.float64)
+        # (K, C, n): numpy takes maxima and sums of few long rows sooner than of many short ones; the whole
+        # loss of 500 rows then takes 0.6 of the time
+        by_class = np.ascontiguousarray(scores.transpose(0, 2, 1))
+        log_P = log_softmax(by_class, out=by_class, axis=1)
+        value = -log_P[:, y, rows].sum(axis=1, dtype=np.float64)
         if s:
             value = (1 - s) * value - s / C * log_P.sum(axis=(1, 2), dtype=np.float64)
         if gradient:
-            dS = np.exp(log_P, out=scores)
+            dS = np.exp(log_P, out=by_class)
             if s:
                 dS -= s / C
-            dS[:, rows, y] -= 1 - s
-            dS /= divisor(n)
+            dS[:, y, rows] -= 1 - s
+            np.divide(dS.transpose(0, 2, 1), divisor(n), out=scores)
         return Sums(value, correct)
 
     return loss
