@@ -97,7 +97,9 @@ def test_searches_run_on_the_sample(
     assert "the report chose" in out
     assert "on the bundled sample" in out
     assert Path("result_pics", name, "trials.csv").exists()
-    assert call(found.command(), ["--lr", "1"], prog_name=name) == 2
+    searched = "--lambda" if "l2" in found.random else "--lr"
+    assert call(found.command(), [searched, "1"], prog_name=name) == 2
+    assert "is searched" in capsys.readouterr().err
 
 
 def test_the_published_numbers_are_those_of_the_report() -> None:
