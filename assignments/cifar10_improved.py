@@ -5,25 +5,26 @@ from linclass.settings import Experiment
 
 ASSIGNMENT = Assignment(
     name="cifar10_improved",
-    title="3072-1024-512-512-10 on 49,000 rows: mirror, shift, batch norm, dropout, one cycle.",
+    title="3072-1024-512-10 on 49,000 rows: mirror, shift, batch norm, dropout, one cycle.",
     source="CIFAR-10 hyper-parameter search report (TUM I2DL exercise): what its conclusion asks for",
     settings=Experiment(
         split="all",
         model="mlp",
-        hidden="1024,512,512",
+        hidden="1024,512",
         batch_norm=True,
-        dropout=0.2,
+        dropout=0.25,
         label_smoothing=0.1,
         optimizer="adam",
         eta=0.002,
         schedule="one-cycle",
         batch_size=256,
-        epochs=36,
+        epochs=40,
         augment="mirror,shift:3",
         overfit_action="ignore",
         test=True,
     ),
     figures="Figures: cost and accuracy over the epochs, the first layer's units.",
+    remarks="With --threads 2 it takes two cores; 56 epochs instead of 40 give some tenths of a point more.",
 )
 
 if __name__ == "__main__":

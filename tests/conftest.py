@@ -160,3 +160,8 @@ def full_cifar10() -> Full:
 def full_mnist() -> Full:
     """The full MNIST; for tests marked `full_data`."""
     return full(MNIST)
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Bytes by their argument's name: a gzip holds the time it was made at, and a test's name must not."""
+    return argname if isinstance(val, bytes) else None
