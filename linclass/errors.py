@@ -7,8 +7,9 @@ from __future__ import annotations
 
 
 def quoted(text: str, most: int = 40) -> str:
-    """Text from a file, fit for a message: no line breaks, no control characters, `most` characters of it."""
-    return ascii(text if len(text) <= most else f"{text[: most - 3]}...")
+    """Text from a file, fit for a message: no line breaks, no control characters, at most `most` in all."""
+    escaped = ascii(text[: most + 1])  # one character of the text may become ten
+    return escaped if len(escaped) <= most + 2 else f"{escaped[: most - 2]}...{escaped[0]}"
 
 
 def one_line(error: BaseException, most: int = 160) -> str:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from linclass import npz
-from linclass.errors import DataError
+from linclass.errors import DataError, quoted
 
 NAMES = ("a", "b")
 ARRAYS = {"a": np.arange(12, dtype=np.float32).reshape(3, 4), "b": np.array([True, False])}
@@ -157,3 +157,19 @@ def test_damaged_deflate_stream():
     data[start : start + 4] = b"\xff\xff\xff\xff"
     with pytest.raises(DataError):
         unpack(bytes(data))
+
+
+def test_long_names_of_wide_characters_stay_a_short_message() -> None:
+    names = ["\N{GREEK SMALL LETTER TAU}" * 100 + str(i) for i in range(3)]
+    with pytest.raises(DataError) as caught:
+        unpack(npz.pack({name: np.zeros(1) for name in names}))
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("a" * 10, "'aaaaaaaaaa'"), ("a" * 11, "'aaaaaaa...'"), ("\n" * 6, "'\\n\\n\\n\\...'"), ("'", '"\'"')],
+)
+def test_quoted_text_is_never_longer_than_asked_for(text: str, shown: str) -> None:
+    assert quoted(text, 10) == shown
