@@ -12,19 +12,19 @@ ASSIGNMENT = Assignment(
         model="mlp",
         hidden="1024,512",
         batch_norm=True,
-        dropout=0.25,
+        dropout=0.2,
         label_smoothing=0.1,
         optimizer="adam",
         eta=0.002,
         schedule="one-cycle",
         batch_size=256,
-        epochs=40,
+        epochs=46,
         augment="mirror,shift:3",
         overfit_action="ignore",
         test=True,
     ),
     figures="Figures: cost and accuracy over the epochs, the first layer's units.",
-    remarks="With --threads 2 it takes two cores; 56 epochs instead of 40 give some tenths of a point more.",
+    remarks="--threads 2 uses two cores: about 15 minutes where nothing else runs.",
 )
 
 if __name__ == "__main__":
