@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from linclass.datasets.inputs import Inputs
-from linclass.experiment import Job
+from linclass.job import Job
 from linclass.landscape.paths import alphas, between
 from linclass.landscape.surface import Surface, Values
 from linclass.listener import Listener

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import click
 import numpy as np
 
-from linclass import experiment, files, workers
+from linclass import files, workers
 from linclass.datasets import batches
 from linclass.datasets.dataset import Split
 from linclass.datasets.inputs import Inputs
@@ -21,6 +21,7 @@ from linclass.listener import Listener
 from linclass.metrics import Interval
 from linclass.models.build import build_model, build_optimizer
 from linclass.params import Array
+from linclass.run_data import load_data, note_sample
 from linclass.settings import Experiment
 from linclass.study import DEPENDS, Claim, Findings, Study, is_above, is_below, verdict
 from linclass.training import evaluate
@@ -58,8 +59,8 @@ def find(
     processes: int = 2,
 ) -> Findings:
     """Train the models that are not in `models` yet, then compare all of them."""
-    dataset = experiment.load_data(settings, data_dir)
-    experiment.note_sample(settings, dataset, listener)
+    dataset = load_data(settings, data_dir)
+    note_sample(settings, dataset, listener)
     if dataset.is_sample:
         settings = settings.replace(dataset=f"{settings.dataset.removesuffix('-sample')}-sample")
     # the largest first, so that no process is left alone with one at the end
@@ -108,7 +109,7 @@ def train(task: Task) -> None:
 @functools.lru_cache(maxsize=1)
 def _rows(settings: Experiment, data_dir: Path | None) -> Rows:
     """Scaled once for all models of a process: that saves a tenth of the time, for 600 MB of float32."""
-    dataset = experiment.load_data(settings, data_dir)
+    dataset = load_data(settings, data_dir)
     scaler = Scaler.fit(dataset.train.x, settings.scaling)
 
     def scaled(split: Split) -> Inputs:

@@ -19,7 +19,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from linclass import blas, experiment
+from linclass import blas
+from linclass.job import build
+from linclass.run_data import load_data
 from linclass.search import space
 from linclass.search.packs import pack
 from linclass.search.trials import Trial, draw
@@ -32,7 +34,7 @@ ROUNDS = 3
 
 def stack_epoch(trials: tuple[Trial, ...], dataset) -> float:
     """Seconds of one epoch of a pack, evaluation included."""
-    job = experiment.build([trial.settings for trial in trials], dataset)
+    job = build([trial.settings for trial in trials], dataset)
     started = time.perf_counter()
     with blas.limited(1):
         job.fit()
@@ -62,8 +64,8 @@ def main() -> None:
     torch.set_num_threads(1)
     trials = draw(SPACE, SETTINGS, trials=64)
     packs = pack(trials)
-    dataset = experiment.load_data(trials[0].settings)
-    job = experiment.build(trials[0].settings, dataset)
+    dataset = load_data(trials[0].settings)
+    job = build(trials[0].settings, dataset)
     tensors = []
     for split in (dataset.train, dataset.validation):
         scaled = job.scaler.transform(split.x, np.float32)

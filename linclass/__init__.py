@@ -33,6 +33,9 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     runs.py         the run directory: claim, resume, load_run
     evaluation.py   what a trained classifier gets right and wrong, and whether its probabilities hold
     submission.py   rows to predict, and the file of the predicted classes
+    run_data.py     the data set of an experiment: loaded, named, compared with what a run began with
+    job.py          settings and data -> model, inputs and trainer, ready to train
+    resuming.py     what a run goes on under: more epochs, changed settings, other data
     experiment.py   settings -> a trained run
     growth.py       what more training rows are worth: accuracies against their number
     crossval.py     k-fold cross-validation: a run a fold

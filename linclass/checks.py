@@ -9,13 +9,13 @@ from linclass import blas, gradcheck, optimum, parity
 from linclass.datasets.inputs import Inputs
 from linclass.datasets.scale import Scaler
 from linclass.errors import UsageError
-from linclass.experiment import check_same_data, load_data, note_sample
 from linclass.gradcheck import Report
 from linclass.listener import SILENT, Listener
 from linclass.models.base import Model
 from linclass.models.build import build_model
 from linclass.models.linear import Linear
 from linclass.params import Array
+from linclass.run_data import check_same_data, load_data, note_sample
 from linclass.runs import Run
 from linclass.settings import Experiment
 from linclass.training import evaluate

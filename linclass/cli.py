@@ -164,11 +164,12 @@ def data_verify(name: str, data_dir: Path | None) -> None:
 def data_show(out: Path, quiet: bool, data_dir: Path | None, **given: Any) -> None:
     """Draw training images of every class, and with --augment what training makes of them."""
     settings = chosen(TRAIN, given).resolved()
-    from linclass import experiment, gallery
+    from linclass import gallery
     from linclass.datasets import augment
+    from linclass.run_data import load_data, note_sample
 
-    dataset = experiment.load_data(settings, data_dir)
-    experiment.note_sample(settings, dataset, Console(quiet=quiet))
+    dataset = load_data(settings, data_dir)
+    note_sample(settings, dataset, Console(quiet=quiet))
     augmentation = augment.parse(settings.augment, dataset)
     gallery.draw_samples(out, dataset, augmentation, settings.augment, settings.seed)
     say(str(out))
@@ -373,11 +374,11 @@ def templates(directory: Path, scale: Any, weights: str, k: int) -> None:
 def summary(data_dir: Path | None, **given: Any) -> None:
     """Show the layers of a model and count its parameters."""
     settings = chosen(TRAIN, given).resolved()
-    from linclass import experiment
     from linclass.models.build import build_model
     from linclass.models.summary import summary as text
+    from linclass.run_data import load_data
 
-    dataset = experiment.load_data(settings, data_dir)
+    dataset = load_data(settings, data_dir)
     say(text(build_model(settings, dataset.features, len(dataset.classes))))
 
 
@@ -411,11 +412,13 @@ def lr_range(
 ) -> None:
     """Try growing learning rates on one pass of mini-batches, and suggest bounds for --eta."""
     settings = chosen(TRAIN, given).resolved()
-    from linclass import experiment, lr_range
+    from linclass import lr_range
+    from linclass.job import build
+    from linclass.run_data import load_data, note_sample
 
-    dataset = experiment.load_data(settings, data_dir)
-    experiment.note_sample(settings, dataset, Console(quiet=quiet))
-    job = experiment.build(settings, dataset)
+    dataset = load_data(settings, data_dir)
+    note_sample(settings, dataset, Console(quiet=quiet))
+    job = build(settings, dataset)
     found = lr_range.lr_range_test(
         job.model,
         job.trainer.optimizer,

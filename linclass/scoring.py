@@ -12,12 +12,12 @@ from linclass.datasets.dataset import Split
 from linclass.datasets.inputs import Inputs
 from linclass.errors import UsageError
 from linclass.evaluation import RegressionReport, Report
-from linclass.experiment import check_same_data, load_data
 from linclass.health import LayerHealth
 from linclass.listener import SILENT, Listener
 from linclass.models.base import Classifier
 from linclass.models.ensemble import Ensemble
 from linclass.params import Array
+from linclass.run_data import check_same_data, load_data
 from linclass.runs import Run
 
 

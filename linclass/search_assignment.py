@@ -87,10 +87,10 @@ class SearchAssignment:
 
     def _fitting(self, given: Mapping[str, Any]) -> Experiment:
         """The settings, with all of the bundled sample where that has fewer rows than the report used."""
-        from linclass import experiment
+        from linclass.run_data import load_data
 
         wanted = chosen(self.settings, given).resolved()
-        dataset = experiment.load_data(wanted.replace(train_size=0), given["data_dir"])
+        dataset = load_data(wanted.replace(train_size=0), given["data_dir"])
         if dataset.is_sample and given["train_size"] is None and wanted.train_size > len(dataset.train):
             return self.settings.replace(train_size=0)
         return self.settings

@@ -29,7 +29,7 @@ from linclass.options import (
 from linclass.settings import Experiment
 
 if TYPE_CHECKING:
-    from linclass.experiment import Job
+    from linclass.job import Job
     from linclass.metrics import Interval
     from linclass.params import Array
     from linclass.plots import Figure
@@ -161,12 +161,13 @@ def prepared(settings: Experiment, *, data_dir: Path | None = None, listener: Li
 
     Where a batch is the whole split the seeds train as one stack: there is no order for them to differ in.
     """
-    from linclass import experiment
+    from linclass.job import build
+    from linclass.run_data import load_data, note_sample
 
     settings = settings.resolved()
-    dataset = experiment.load_data(settings, data_dir)
-    experiment.note_sample(settings, dataset, listener)
-    return experiment.build(settings, dataset, common_order=settings.batch_size == len(dataset.train))
+    dataset = load_data(settings, data_dir)
+    note_sample(settings, dataset, listener)
+    return build(settings, dataset, common_order=settings.batch_size == len(dataset.train))
 
 
 def fit(job: Job, *watching: Callback, listener: Listener = SILENT, label: str = "") -> Job:

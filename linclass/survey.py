@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from linclass import blas, experiment
+from linclass import blas
 from linclass.datasets.inputs import Inputs
 from linclass.errors import UsageError
 from linclass.landscape.paths import alphas, between
@@ -27,6 +27,7 @@ from linclass.models.base import Model
 from linclass.models.build import build_model
 from linclass.models.network import Network
 from linclass.params import Array, Params
+from linclass.run_data import check_same_data, load_data
 from linclass.runs import Run, readable
 from linclass.settings import Experiment
 
@@ -80,8 +81,8 @@ def ground(path: Path, rows: int, splits: Sequence[str] = ("train",), data_dir: 
     run = Run(Path(path))
     if rows < 0:
         raise UsageError(f"--rows is {rows}: expected a number of rows, or 0 for all")
-    dataset = experiment.load_data(run.settings, data_dir)
-    experiment.check_same_data(run, dataset)
+    dataset = load_data(run.settings, data_dir)
+    check_same_data(run, dataset)
     settings = readable(run.settings).replace(l2=0.0, weight_decay=0.0, dropout=0.0, reduction="mean")
     data = {
         name: Inputs(split.first(rows or len(split)), run.loaded_scaler(), settings.dtype)

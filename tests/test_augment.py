@@ -18,8 +18,9 @@ from linclass.datasets.dataset import Dataset, Split
 from linclass.datasets.inputs import Inputs
 from linclass.datasets.scale import Scaler
 from linclass.errors import UsageError
-from linclass.experiment import build, load_data
+from linclass.job import build
 from linclass.lr_range import lr_range_test
+from linclass.run_data import load_data
 from linclass.training import Callback, Trainer
 
 EVERYTHING = "mirror,shift:3,rotation:10,crop:6,brightness:0.2,contrast:0.2,saturation:0.2,noise:0.05"

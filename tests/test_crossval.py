@@ -14,9 +14,9 @@ from linclass.console import call
 from linclass.crossval import Fold, cross_validate, mean_accuracy, table
 from linclass.datasets.split import load_dataset, parts
 from linclass.errors import UsageError
-from linclass.experiment import load_data
 from linclass.metrics import mean_interval, wilson_interval
 from linclass.models.build import build_model
+from linclass.run_data import load_data
 
 SMALL = linclass.Experiment(
     dataset="cifar10-sample", train_size=95, model="mlp", hidden="5", batch_size=20, epochs=2

@@ -10,6 +10,7 @@ from linclass import experiment, load_run, scoring
 from linclass.errors import UsageError
 from linclass.models.ensemble import Ensemble
 from linclass.models.linear import Linear
+from linclass.run_data import load_data
 from linclass.settings import Experiment
 
 CYCLIC = Experiment(  # 600 rows are 6 steps an epoch: a cycle is 12 steps, 2 epochs
@@ -70,7 +71,7 @@ def test_it_is_evaluated_and_predicts(cyclic_run: Path) -> None:
     reports = scoring.evaluate_run(cyclic_run, weights="cycles")
     assert [report.model for report in reports] == [0, 1]
     predicted = scoring.predict_run(cyclic_run, weights="cycles", k=1)
-    y = experiment.load_data(CYCLIC.resolved()).test
+    y = load_data(CYCLIC.resolved()).test
     assert y is not None
     assert (predicted == y.y).mean() == pytest.approx(reports[1].accuracy)
 

@@ -8,7 +8,9 @@ import pytest
 from linclass import checks
 from linclass.datasets.load import Full
 from linclass.datasets.split import load_dataset
-from linclass.experiment import build, load_data, run
+from linclass.experiment import run
+from linclass.job import build
+from linclass.run_data import load_data
 from linclass.settings import Experiment
 
 pytestmark = pytest.mark.full_data

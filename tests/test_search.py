@@ -15,8 +15,9 @@ from linclass import blas, experiment
 from linclass.callbacks import is_patience_over
 from linclass.console import call
 from linclass.errors import DataError, InterruptedRun, RunTakenError, UsageError
-from linclass.experiment import build, load_data
 from linclass.history import History
+from linclass.job import Job, build, stoppers
+from linclass.run_data import load_data
 from linclass.runs import Run
 from linclass.search import Plan, grid_search, random_search, search, space
 from linclass.search.executors import here, processes
@@ -49,8 +50,8 @@ def test_only_what_differs_in_constants_shares_a_pack() -> None:
     assert [len(members) for members in pack(replicas)] == [1, 1, 1]
 
 
-def history_of(job: experiment.Job) -> History:
-    job.trainer.callbacks += experiment.stoppers(job.settings, print)
+def history_of(job: Job) -> History:
+    job.trainer.callbacks += stoppers(job.settings, print)
     with blas.limited(1):
         return job.fit().history
 
@@ -121,7 +122,7 @@ def test_one_diverged_and_one_stopped_early_is_no_divergence() -> None:
     stack = [MLP.replace(eta=1e30, patience=1).resolved(), MLP.replace(eta=0.05, patience=1).resolved()]
     stack = [settings.replace(epochs=30) for settings in stack]
     job = build(stack, load_data(stack[0]))
-    job.trainer.callbacks += experiment.stoppers(stack[0], print)
+    job.trainer.callbacks += stoppers(stack[0], print)
     state = job.fit()
     assert list(state.diverged) == [True, False]
     assert not state.active.any()

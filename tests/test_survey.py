@@ -13,6 +13,7 @@ from linclass.cli import cli
 from linclass.console import call
 from linclass.datasets.labels import with_noise
 from linclass.errors import UsageError
+from linclass.run_data import load_data
 from linclass.runs import Run
 from linclass.settings import Experiment
 
@@ -138,9 +139,7 @@ def test_noise_replaces_its_share_and_leaves_the_rest() -> None:
 
 
 def test_noise_is_on_the_training_labels_alone_and_checked() -> None:
-    plain, noisy = (
-        experiment.load_data(SETTINGS.replace(label_noise=share).resolved()) for share in (0.0, 1.0)
-    )
+    plain, noisy = (load_data(SETTINGS.replace(label_noise=share).resolved()) for share in (0.0, 1.0))
     np.testing.assert_array_equal(plain.train.x, noisy.train.x)
     assert np.mean(plain.train.y == noisy.train.y) < 0.25
     for split in ("validation", "test"):

@@ -10,7 +10,7 @@ from benchmarks.contenders.contender import Scores
 from benchmarks.problem import Problem
 from linclass import blas, optim, schedules
 from linclass.datasets.inputs import Inputs
-from linclass.experiment import scaled_in_model
+from linclass.job import scaled_in_model
 from linclass.losses import make_loss
 from linclass.models import halves
 from linclass.models.base import Model

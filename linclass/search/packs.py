@@ -15,13 +15,14 @@ from threading import Lock
 
 import numpy as np
 
-from linclass import blas, experiment
+from linclass import blas
 from linclass.callbacks import BestKeeper
 from linclass.datasets.dataset import Dataset
 from linclass.errors import DataError, DivergedError
-from linclass.experiment import STACKED
 from linclass.history import History, Row
+from linclass.job import STACKED, build, stoppers
 from linclass.params import Array
+from linclass.run_data import load_data
 from linclass.search.trials import RANKS, Result, Score, Trial, standard_error
 from linclass.settings import Experiment
 from linclass.training import Callback, Trainer, TrainState
@@ -92,9 +93,9 @@ def train_pack(task: Pack, judge: Judge | None = None) -> PackResult:
     dataset = data_of(task)
     stack = [trial.settings for trial in task.trials]
     with blas.limited(task.threads):
-        job = experiment.build(stack, dataset)
+        job = build(stack, dataset)
         state = job.trainer.state
-        job.trainer.callbacks += [*experiment.stoppers(stack[0], _nothing), BestKeeper()]
+        job.trainer.callbacks += [*stoppers(stack[0], _nothing), BestKeeper()]
         pruner = _Pruner(task.trials, judge)
         job.trainer.callbacks.append(pruner)
         with contextlib.suppress(DivergedError):  # which is a result: the scores say so
@@ -121,7 +122,7 @@ def data_of(task: Pack) -> Dataset:
 
 
 def load(settings: Experiment, data_dir: Path | None) -> Dataset:
-    """`experiment.load_data`, but read once for many trials: the threads of a process share one copy."""
+    """`run_data.load_data`, but read once for many trials: the threads of a process share one copy."""
     return _loaded(settings, data_dir)[0]
 
 
@@ -142,7 +143,7 @@ def _loaded(settings: Experiment, data_dir: Path | None) -> tuple[Dataset, str]:
     with _LOADING:
         if key not in _LOADED:
             _LOADED.clear()  # one data set at a time
-            dataset = experiment.load_data(settings, data_dir)
+            dataset = load_data(settings, data_dir)
             _LOADED[key] = dataset, dataset.digest()
         return _LOADED[key]
 
@@ -150,7 +151,7 @@ def _loaded(settings: Experiment, data_dir: Path | None) -> tuple[Dataset, str]:
 _LOADING = Lock()
 _LOADED: dict[tuple[object, ...], tuple[Dataset, str]] = {}
 _OF_THE_DATA = ("dataset", "split", "train_size", "val_size", "folds", "seed", "label_noise")
-"""The fields that `experiment.load_data` reads."""
+"""The fields that `run_data.load_data` reads."""
 
 
 class _Pruner(Callback):

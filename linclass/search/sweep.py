@@ -15,6 +15,7 @@ from linclass.datasets.batches import count
 from linclass.errors import InterruptedRun, UsageError
 from linclass.listener import SILENT, Listener
 from linclass.models.build import build_optimizer
+from linclass.run_data import named, note_sample
 from linclass.runs import RESULTS
 from linclass.search import packs, report, store, trials
 from linclass.search.adaptive import Adaptive, Sampler
@@ -119,9 +120,9 @@ def search(
         )
     packs.forget_data()
     dataset = packs.load(plan.settings, data_dir)
-    experiment.note_sample(plan.settings, dataset, listener)
+    note_sample(plan.settings, dataset, listener)
     # what is `auto` is resolved trial by trial: the initialisation depends on the activation
-    settings = experiment.named(plan.settings, dataset)
+    settings = named(plan.settings, dataset)
     plan = replace(plan, settings=settings)
     digest = packs.digest_of(settings, data_dir)
     place = Path(out) if out is not None else RESULTS / name

@@ -1,0 +1,164 @@
+"""Settings and data -> the model, the inputs and the trainer of an experiment, ready to train."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from linclass import callbacks, schedules
+from linclass.datasets import augment, batches
+from linclass.datasets.dataset import Dataset, Split
+from linclass.datasets.inputs import Inputs
+from linclass.datasets.scale import Scaler
+from linclass.errors import UsageError
+from linclass.models import halves
+from linclass.models.base import Model
+from linclass.models.build import build_model, build_optimizer, replica_seeds
+from linclass.models.linear import Linear
+from linclass.params import Params
+from linclass.settings import Experiment
+from linclass.training import Callback, Trainer, TrainState
+
+
+@dataclass
+class Job:
+    """Everything an experiment trains with."""
+
+    settings: Experiment
+    dataset: Dataset
+    scaler: Scaler
+    model: Model
+    trainer: Trainer
+    train: Inputs
+    valid: Inputs
+    test: Inputs | None
+
+    def fit(self) -> TrainState:
+        """Train until the epochs are done; see `Trainer.fit`."""
+        return self.trainer.fit(self.train, epochs=self.settings.epochs, valid=self.valid, test=self.test)
+
+
+STACKED = ("eta", "l2")
+"""The fields in which the models of one stack may differ: constants of each model, `(K,)`."""
+
+
+def build(
+    settings: Experiment | Sequence[Experiment],
+    dataset: Dataset,
+    *,
+    model: Model | None = None,
+    state: TrainState | None = None,
+    scaler: Scaler | None = None,
+    threads: int = 1,
+    common_order: bool = False,
+) -> Job:
+    """Model, inputs and trainer of an experiment; continues from `state` where it is given.
+
+    Several settings, which differ in STACKED only, make a stack: one model each, from the same first
+    weights and on common batches. Their comparison is paired; their spread is no interval.
+
+    common_order: so do the replicas of one setting. They are independent only where a batch is the whole
+        split, so that there is no order.
+    """
+    stack = [settings] if isinstance(settings, Experiment) else list(settings)
+    settings = stack[0]
+    if any(set(settings.differences(other)) - set(STACKED) for other in stack):
+        raise ValueError(f"the settings of a stack may differ in {' and '.join(STACKED)} only")
+    if len(stack) > 1 and settings.seeds > 1:
+        raise ValueError("a stack of several settings has one seed; train replicas one setting at a time")
+    seeds = replica_seeds(settings) if len(stack) == 1 else [settings.seed] * len(stack)
+    scaler = scaler or Scaler.fit(dataset.train.x, settings.scaling)
+    if model is None:
+        l2 = np.array([one.l2 for one in stack])
+        model = build_model(settings, dataset.features, len(dataset.classes), seeds=seeds, l2=l2)
+    model, inputs_scaler = scaled_in_model(
+        model, scaler, dataset.train, settings.batch_size, common=len(stack) > 1
+    )
+
+    def inputs(split: Split) -> Inputs:
+        return Inputs(split, inputs_scaler, settings.dtype)
+
+    if settings.test and dataset.test is None:
+        raise UsageError(f"--test: {dataset.name} has no test split; leave the option out")
+    per_epoch = batches.count(len(dataset.train), settings.batch_size, settings.drop_last)
+    rates = schedules.parse(
+        settings.schedule,
+        np.array([one.eta for one in stack]),
+        steps_per_epoch=per_epoch,
+        total_steps=per_epoch * settings.epochs,
+    )
+    trainer = Trainer(
+        model,
+        build_optimizer(settings),
+        rates,
+        batch_size=settings.batch_size,
+        seed=settings.seed if common_order or len(stack) > 1 else seeds,
+        shuffle=settings.shuffle,  # type: ignore[arg-type]
+        drop_last=settings.drop_last,
+        state=state,
+        test=settings.test,
+        augmentation=augment.parse(settings.augment, dataset),
+        threads=threads,
+        in_halves=len(stack) == 1 and _in_halves(settings, model),
+        side_by_side=_side_by_side(settings, model),
+    )
+    test = inputs(dataset.test) if settings.test and dataset.test is not None else None
+    return Job(
+        settings, dataset, scaler, model, trainer, inputs(dataset.train), inputs(dataset.validation), test
+    )
+
+
+def scaled_in_model(
+    model: Model, scaler: Scaler | None, train: Split, batch_size: int, *, common: bool = True
+) -> tuple[Model, Scaler | None]:
+    """The model, and what its inputs are scaled with: None where the model does it (see `ScaledAffine`).
+
+    common: whether all models of a stack see the same batches.
+
+    That is done for bytes only (with floats of a large mean the sums would cancel), and where a batch has
+    many more rows than scores have columns: scaling the weights of 10 takes as long as scaling 20 rows.
+    """
+    if not isinstance(model, Linear) or scaler is None or train.x.dtype != np.uint8:
+        return model, scaler
+    columns = model.W.shape[1] * (model.K if common else 1)
+    if batch_size >= 5 * columns:
+        return model.of_raw(scaler), None
+    return model, scaler
+
+
+def _in_halves(settings: Experiment, model: Model) -> bool:
+    """Whether two cores share each batch: where that is possible and large enough; see `halves`."""
+    if settings.model != "mlp" or settings.seeds > 1 or settings.reduction != "mean":
+        return False
+    if settings.batch_norm or settings.dropout:
+        return False
+    assert isinstance(model.params, Params)
+    return settings.batch_size * model.params.size >= halves.SMALLEST
+
+
+SMALL = 10_000
+"""Parameters of a model up to which replicas are computed side by side. One after the other, 100 of them took
+5 to 6 times as long with 1000 parameters in 4 or 10 hidden layers, 1.2 times with as many in one wide
+layer, 2.4 with 7000, 1.5 with 17,000."""
+
+
+def _side_by_side(settings: Experiment, model: Model) -> bool:
+    """Whether replicas are so small that the calls, not the arithmetic, take the time; see `Trainer`.
+
+    Clipping and batch normalisation add up in an order that depends on how many models there are.
+    """
+    if settings.model != "mlp" or settings.loss != "squared":
+        return False
+    if settings.clip or settings.batch_norm or settings.augment or settings.shuffle == "batches":
+        return False
+    return sum(int(array[0].size) for array in model.params.values()) <= SMALL
+
+
+def stoppers(settings: Experiment, note: callbacks.Note) -> list[Callback]:
+    """What may end a model's training before its last epoch."""
+    return [
+        callbacks.OverfitMonitor(settings.overfit_threshold, settings.overfit_action, note),  # type: ignore[arg-type]
+        callbacks.EarlyStop(settings.patience, note),
+    ]

@@ -1,0 +1,130 @@
+"""What a run goes on under: more epochs, changed settings, other data; and why one does not go on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from linclass import callbacks, schedules
+from linclass.datasets.dataset import Dataset
+from linclass.errors import DataError, UsageError
+from linclass.run_data import check_same_data
+from linclass.runs import Run
+from linclass.settings import Experiment
+from linclass.training import TrainState
+
+CHANGEABLE = (
+    "eta",
+    "l2",
+    "schedule",
+    "clip",
+    "momentum",
+    "weight_decay",
+    "dropout",
+    "label_smoothing",
+    "overfit_threshold",
+    "overfit_action",
+    "patience",
+    "snapshot_every",
+)
+"""The settings that a run can go on under after they were changed; any other would not fit its state."""
+
+
+def change_settings(
+    directory: Run, changes: Mapping[str, Any], allow: Collection[str]
+) -> list[dict[str, Any]]:
+    """Put `changes` into the run's settings, in memory; returns what is then recorded as allowed.
+
+    Raises UsageError naming the fields that may not be changed.
+    """
+    unknown = sorted(set(allow) - {*CHANGEABLE, "data"})
+    if unknown:
+        raise UsageError(f"--allow {unknown[0]}: expected one of {', '.join([*CHANGEABLE, 'data'])}")
+    wanted = directory.settings.replace(**changes).resolved()
+    differences = directory.settings.differences(wanted)
+    for refused, advice in (
+        (sorted(set(differences) - set(CHANGEABLE)), "a run cannot go on under it; start a new run"),
+        (sorted(set(differences) - set(allow)), "leave it out, or go on under it with --allow FIELD"),
+    ):
+        if refused:
+            texts = (f"{name} is {differences[name][1]!r}, was {differences[name][0]!r}" for name in refused)
+            raise UsageError(f"{directory.path} has other settings ({'; '.join(texts)}): {advice}")
+    entries = [{"field": name, "was": was, "now": now} for name, (was, now) in differences.items()]
+    directory.settings = wanted
+    directory.manifest["settings"] = wanted.to_dict()
+    if entries:
+        directory.manifest["allowed"] = [*directory.allowed, *entries]
+    return entries
+
+
+def change_data(directory: Run, dataset: Dataset, allow: Collection[str]) -> list[dict[str, Any]]:
+    """Accept other rows of the same shape where `data` is allowed, as `change_settings`. Raises DataError."""
+    if dataset.digest() == directory.digest or "data" not in allow:
+        check_same_data(directory, dataset)
+        return []
+    data = directory.manifest["data"]
+    rows = {name: len(split) for name, split in dataset.splits().items()}
+    was, now = (data["rows"], data["features"], data["classes"]), (rows, dataset.features, [*dataset.classes])
+    if was != now:
+        raise DataError(
+            f"--allow data: {dataset.source} has {rows} rows of {dataset.features}; expected "
+            f"{data['rows']} of {data['features']}, and the same classes, as in {directory.path}"
+        )
+    entry = {"field": "data", "was": data["sha256"], "now": dataset.digest()}
+    data["sha256"], data["source"] = dataset.digest(), dataset.source
+    directory.manifest["allowed"] = [*directory.allowed, entry]
+    return [entry]
+
+
+def extend(directory: Run, state: TrainState, epochs: int) -> None:
+    """Set a new total of epochs, in memory. UsageError where there is nothing to extend to."""
+    if not state.active.any():
+        raise UsageError(f"--epochs {epochs}: {why_over(directory, state)}")
+    if schedules.depends_on_total(directory.settings.schedule):
+        raise UsageError(
+            f"--epochs {epochs}: the schedule {directory.settings.schedule} is stretched over the "
+            f"{directory.settings.epochs} epochs of {directory.path}; start a new run with --epochs {epochs}"
+        )
+    begun = state.epoch + (state.running_rows > 0)
+    if epochs < begun:
+        raise UsageError(
+            f"--epochs is {epochs}: expected at least {begun}, the epochs that {directory.path} has begun"
+        )
+    directory.settings = directory.settings.replace(epochs=epochs)
+    directory.manifest["settings"] = directory.settings.to_dict()
+
+
+def why_over(directory: Run, state: TrainState) -> str:
+    """Why a run cannot be continued, and the next move."""
+    if state.active.any():
+        return (
+            f"{directory.path} is finished ({state.epoch} epochs); --epochs N with N above "
+            f"{directory.settings.epochs} would extend it"
+        )
+    if state.diverged.all():
+        return f"{directory.path} diverged in epoch {state.epoch + 1}; start a new run with a smaller --eta"
+    patience = directory.settings.patience
+    models = range(state.history.K)
+    if any(callbacks.is_patience_over(state.history.column("val_loss", k), patience) for k in models):
+        return (
+            f"{directory.path} was stopped by --patience {patience} at epoch {state.epoch}; a new run with "
+            "more patience would go on"
+        )
+    if directory.settings.overfit_action != "stop":
+        return f"{directory.path} holds the best weights of a sweep's trial only; start a new run to go on"
+    return (
+        f"{directory.path} was stopped by the overfit threshold at epoch {state.epoch}; a new run with "
+        "--overfit-action warn, or a larger --overfit-threshold, would go on"
+    )
+
+
+def is_run_of(path: Path, settings: Experiment) -> bool:
+    """Whether `path` holds a run, finished or not, of exactly these settings (on the sample, if it is)."""
+    try:
+        directory = Run(path)
+        directory.load_state()
+    except DataError:
+        return False
+    changed = set(directory.settings.differences(settings.resolved()))
+    return not changed - ({"dataset"} if directory.manifest["data"]["sample"] else set())

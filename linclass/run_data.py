@@ -1,0 +1,62 @@
+"""The data set of an experiment: loaded, named for good, compared with what a run began with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from linclass.datasets.dataset import Dataset
+from linclass.datasets.known import KNOWN
+from linclass.datasets.split import load_dataset
+from linclass.errors import DataError
+from linclass.listener import Listener
+from linclass.runs import Run
+from linclass.settings import Experiment
+
+_OWN_FILES = (".npz", ".csv")
+
+
+def load_data(settings: Experiment, data_dir: Path | None = None) -> Dataset:
+    """The data set of `settings`, its training labels with their noise. Raises DataError or UsageError."""
+    dataset = load_dataset(
+        settings.dataset,
+        split=settings.split,
+        train_size=settings.train_size,
+        val_size=settings.val_size,
+        folds=settings.folds,
+        seed=settings.seed,
+        data_dir=data_dir,
+    )
+    return dataset.with_label_noise(settings.label_noise, settings.seed) if settings.label_noise else dataset
+
+
+def note_sample(settings: Experiment, dataset: Dataset, listener: Listener) -> None:
+    """Say in one line that only the bundled sample is used, though the full data was asked for."""
+    if dataset.is_sample and not settings.dataset.endswith("-sample"):
+        full = KNOWN[settings.dataset]
+        listener.note(
+            f"no full {full.title} found: using the bundled sample of real images "
+            f"({len(dataset.train)} train, {len(dataset.validation)} validation); "
+            f"`{full.fetch_command(None)}` gets all of it"
+        )
+
+
+def named(settings: Experiment, dataset: Dataset) -> Experiment:
+    """The settings with a data set's name that means the same later, in another directory too."""
+    name = settings.dataset
+    if name.lower().endswith(_OWN_FILES):
+        name = str(Path(name).resolve())
+    elif dataset.is_sample and not name.endswith("-sample"):
+        name = f"{name}-sample"
+    return settings.replace(dataset=name)
+
+
+def check_same_data(directory: Run, dataset: Dataset) -> None:
+    """DataError unless `dataset` holds the numbers that the run was trained on."""
+    if dataset.digest() != directory.digest:
+        own = directory.settings.dataset.lower().endswith(_OWN_FILES)
+        move = "put the original file back" if own else "give the original data with --data-dir"
+        move += ", or go on with what is there: `linclass resume --allow data`"
+        raise DataError(
+            f"{directory.path} was trained on {directory.manifest['data']['source']}, which is not what "
+            f"{dataset.source} holds now; {move}"
+        )
