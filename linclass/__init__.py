@@ -48,6 +48,8 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     options.py      command-line options from Experiment
     console.py      progress, tables, errors as exit codes
     assignment.py   a published experiment that runs again with one command
+    data_command.py     `linclass data`
+    check_commands.py   `linclass gradcheck`, `optimum` and `parity`
     sweep_command.py    `linclass sweep`
     landscape_command.py  `linclass landscape`
     search_assignment.py  a published search that runs again

