@@ -12,6 +12,7 @@ import importlib
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
@@ -20,6 +21,7 @@ from benchmarks.agreement import EPOCHS
 from benchmarks.contenders.contender import Contender
 from benchmarks.problem import Problem
 from benchmarks.workloads import WORKLOADS
+from linclass import npz
 
 
 class Worker:
@@ -43,7 +45,7 @@ class Worker:
         arrays = {f"weights {name}": array for name, array in contender.weights().items()}
         for split, scores in contender.scores().items():
             arrays[f"scores {split}"] = np.stack(scores)
-        np.savez(to, **arrays)  # type: ignore[arg-type]
+        Path(to).write_bytes(npz.pack(arrays))
         return {"models": contender.models}
 
     def prepare(self) -> dict[str, Any]:

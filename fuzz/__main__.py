@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 NAMES = ["pickle", "bin", "mat", "idx", "idx-rows", "csv", "own-data", "npz"]
 NAMES += ["sample", "history", "manifest", "archive", "sprite"]
@@ -61,7 +62,7 @@ def every_target(given: argparse.Namespace) -> int:
             command = [sys.executable, "-m", "fuzz", name, "--runs", str(runs), "--seed", str(given.seed)]
             command += ["--report", str(report), *(["--plain"] if given.plain else [])]
             subprocess.run(command, check=False, stderr=None if given.plain else subprocess.DEVNULL)
-            tally = {"read": 0, "refused": 0, "crashes": [name]}  # if even the process died
+            tally: dict[str, Any] = {"read": 0, "refused": 0, "crashes": [name]}  # if even the process died
             if report.exists():
                 tally = json.loads(report.read_text())
             total += tally["read"] + tally["refused"] + len(tally["crashes"])

@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 import warnings
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -92,7 +93,7 @@ class Campaign:
 
 
 @contextlib.contextmanager
-def _limited():  # type: ignore[no-untyped-def]
+def _limited() -> Iterator[None]:
     def late(signal_number: int, frame: FrameType | None) -> None:
         raise TooLongError(f"more than {SECONDS_AN_INPUT} s")
 

@@ -5,8 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-_TELLING = (b"\0", b"\xff", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\x80", b"-1", b"nan", b"1e999")
-_TELLING += (
+_TELLING = (
+    b"\0",
+    b"\xff",
+    b"\xff\xff\xff\xff",
+    b"\x7f\xff\xff\xff",
+    b"\0\0\0\x80",
+    b"-1",
+    b"nan",
+    b"1e999",
     b"\n",
     b",",
     b'"',

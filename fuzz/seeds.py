@@ -9,13 +9,14 @@ import json
 import pickle
 import struct
 import tarfile
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from linclass import npz
 from linclass.datasets.cifar10_npm import pack_batch
 from linclass.history import COLUMNS, History
-from linclass.params import Array
 from linclass.settings import Experiment
 
 ROWS = 2
@@ -63,9 +64,9 @@ def pixel_csvs() -> list[bytes]:
     return ["\n".join(",".join(line) for line in table).encode() for table in (labelled, plain)]
 
 
-def _npz(is_compressed: bool = False, **arrays: Array) -> bytes:
+def _compressed(arrays: Mapping[str, Any]) -> bytes:
     buffer = io.BytesIO()
-    (np.savez_compressed if is_compressed else np.savez)(buffer, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
 
 
@@ -74,12 +75,14 @@ def own_data() -> list[bytes]:
     x = X[:, :12].astype(np.float32)
     flat = {"x_train": x, "y_train": Y, "x_test": x, "y_test": Y}
     images = {**flat, "x_train": x.reshape(ROWS, 2, 2, 3), "x_test": x.reshape(ROWS, 2, 2, 3)}
-    return [_npz(**flat), _npz(True, **images), _npz(**flat, x_val=x, y_val=Y.astype(np.uint8))]
+    with_validation = {**flat, "x_val": x, "y_val": Y.astype(np.uint8)}
+    return [npz.pack(flat), _compressed(images), npz.pack(with_validation)]
 
 
 def own_npz() -> list[bytes]:
     """Two named arrays."""
-    return [_npz(is_compressed, a=X[:, :9].astype(np.float32), b=Y > 4) for is_compressed in (False, True)]
+    arrays = {"a": X[:, :9].astype(np.float32), "b": Y > 4}
+    return [npz.pack(arrays), _compressed(arrays)]
 
 
 def samples() -> list[bytes]:

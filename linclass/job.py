@@ -95,7 +95,7 @@ def build(
         rates,
         batch_size=settings.batch_size,
         seed=settings.seed if common_order or len(stack) > 1 else seeds,
-        shuffle=settings.shuffle,  # type: ignore[arg-type]
+        shuffle=settings.shuffle,
         drop_last=settings.drop_last,
         state=state,
         test=settings.test,
@@ -159,6 +159,6 @@ def _side_by_side(settings: Experiment, model: Model) -> bool:
 def stoppers(settings: Experiment, note: callbacks.Note) -> list[Callback]:
     """What may end a model's training before its last epoch."""
     return [
-        callbacks.OverfitMonitor(settings.overfit_threshold, settings.overfit_action, note),  # type: ignore[arg-type]
+        callbacks.OverfitMonitor(settings.overfit_threshold, settings.overfit_action, note),
         callbacks.EarlyStop(settings.patience, note),
     ]

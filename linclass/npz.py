@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.lib import format as npy
@@ -51,7 +51,8 @@ _DAMAGES = (
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """The bytes of an uncompressed `.npz` of these arrays; the same arrays give the same bytes."""
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    named: dict[str, Any] = {**arrays}  # numpy's stubs take a mapping of arrays for its `allow_pickle` too
+    np.savez(buffer, **named)
     return buffer.getvalue()
 
 
@@ -148,8 +149,9 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, label: str) ->
         if len(body) != size:
             says = f"{size:,}" if size < _MAX_SIZE else "more than any file has"
             raise DataError(f"{label} holds {len(body):,} bytes; its header says {says}")
-    order = "F" if fortran_order else "C"
-    return np.frombuffer(body, dtype).reshape(shape, order=order).copy()  # type: ignore[call-overload,no-any-return]
+    order: Literal["C", "F"] = "F" if fortran_order else "C"
+    array: NDArray[Any] = np.frombuffer(body, dtype).reshape(shape, order=order).copy()
+    return array
 
 
 def _read_header(file: IO[bytes], label: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

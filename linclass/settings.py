@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from linclass.errors import UsageError
 
@@ -137,7 +137,7 @@ class Experiment:
     )
     batch_size: int = option(100, "rows a mini-batch", minimum=1)
     epochs: int = option(40, "passes over the training rows", minimum=1)
-    shuffle: str = option(
+    shuffle: Literal["samples", "batches", "none"] = option(
         "samples",
         "each epoch's order: samples permuted; whole batches permuted (membership fixed); none",
         choices=("samples", "batches", "none"),
@@ -159,7 +159,7 @@ class Experiment:
     overfit_threshold: float = option(
         0.5, "what |train cost - validation cost| may not exceed; see --overfit-action", above=0
     )
-    overfit_action: str = option(
+    overfit_action: Literal["stop", "warn", "ignore"] = option(
         "warn", "what to do beyond the overfit threshold", choices=("stop", "warn", "ignore")
     )
     patience: int = option(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from linclass import blas, experiment, gallery
 from linclass.callbacks import Recorder
 from linclass.settings import Experiment
-from linclass.training import Trainer
+from linclass.training import Trainer, TrainState
 
 RUNS: dict[str, dict[str, Any]] = {
     "linear": {"epochs": 8},
@@ -38,13 +38,14 @@ def measure(settings: Experiment, folder: Path) -> Cost:
         save(self, trainer)
         times.append(time.perf_counter() - started)
 
-    def timed_fit(*arguments: object, **named: object) -> object:
+    def timed_fit(*arguments: Any, **named: Any) -> TrainState:
         started = time.perf_counter()
-        state = fit(*arguments, **named)  # type: ignore[arg-type]
+        state = fit(*arguments, **named)
         whole[0] = time.perf_counter() - started
         return state
 
-    Recorder._save, Trainer.fit = timed, timed_fit  # type: ignore[method-assign, assignment]
+    # methods replaced while this runs, which the type checker does not allow for
+    Recorder._save, Trainer.fit = timed, timed_fit  # type: ignore[method-assign]
     try:
         with blas.limited(1):
             experiment.run(settings, out=folder)

@@ -283,6 +283,7 @@ def _live(
             if rows:
                 os.write(pipe, f"epoch {state.epoch}\n".encode())
 
+        # a method replaced in this process, which the type checker does not allow for
         Run.append = announced  # type: ignore[method-assign]
         callbacks.Recorder.LONGEST_WAIT = 0.0
         plant()

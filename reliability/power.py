@@ -105,6 +105,7 @@ def _record(settings: Experiment, place: Path, forgets: Sequence[str]) -> tuple[
         saves[-1].done = len(recording.ops)
 
     files.SYSTEM, callbacks.Recorder.LONGEST_WAIT = recording, 0.0
+    # a method replaced while this runs, which the type checker does not allow for
     Run.append = noted  # type: ignore[method-assign]
     try:
         with contextlib.suppress(KilledError):

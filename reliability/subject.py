@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from linclass import experiment, files, gallery
+from linclass.history import History
 from linclass.runs import PREVIOUS, STATE, Run, load_run
 from linclass.settings import Experiment
 from linclass.training import TrainState
@@ -44,10 +45,9 @@ def go_on(path: Path, settings: Experiment) -> None:
 def small_pictures() -> None:
     """From here on, in this process, a few bytes stand for each picture; they are written as pictures are."""
 
-    def draw(folder: Path, subject: object, history: object) -> None:
+    def draw(folder: Path, subject: object, history: History) -> None:
         for kind in ("loss", "accuracy", "difference"):
-            epoch = history.epochs  # type: ignore[attr-defined]
-            files.write_durably(folder / f"{epoch}_{kind}.png", b"picture" * 100)
+            files.write_durably(folder / f"{history.epochs}_{kind}.png", b"picture" * 100)
 
     gallery.draw_curves = draw
 

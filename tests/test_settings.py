@@ -1,4 +1,5 @@
 import dataclasses
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -95,6 +96,12 @@ def test_the_choices_are_what_there_is() -> None:
     assert choices("activation") == tuple(ACTIVATIONS)
     assert set(choices("loss")) == set(LOSSES)
     assert set(choices("init")) - {"auto"} == set(KINDS)
+
+
+def test_a_field_whose_type_lists_its_values_has_just_these_choices() -> None:
+    listed = {name: get_args(hint) for name, hint in get_type_hints(Experiment).items() if get_args(hint)}
+    assert {"shuffle", "overfit_action"} <= set(listed)
+    assert {name: choices(name) for name in listed} == listed
 
 
 def test_every_field_has_help_and_a_name() -> None:

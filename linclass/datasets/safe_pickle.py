@@ -20,7 +20,7 @@ import pickletools
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -65,7 +65,7 @@ class _Block:
     """The inert array: bytes and what they claim to be."""
 
     shape: Any = None
-    order: str = "C"
+    order: Literal["C", "F"] = "C"
     buffer: bytes | bytearray = b""
 
 
@@ -306,7 +306,8 @@ def _pixels(content: Any) -> Array:
     block = content["data"]
     if type(block) is not _Block or block.shape is None:
         raise _Refused("its data is not an array")
-    return np.frombuffer(block.buffer, np.uint8).reshape(block.shape, order=block.order)  # type: ignore[call-overload,no-any-return]
+    pixels: Array = np.frombuffer(block.buffer, np.uint8).reshape(block.shape, order=block.order)
+    return pixels
 
 
 def _labels(content: dict[str, Any]) -> Array:

@@ -54,7 +54,8 @@ def marked_points(position: Array, shift: float) -> list[int]:
     if len(position) <= _MARKERS + 1:
         return list(range(len(position)))
     wanted = position[0] + (position[-1] - position[0]) * (np.arange(_MARKERS) + shift) / _MARKERS
-    return np.unique(np.abs(position[:, None] - wanted).argmin(axis=0)).tolist()  # type: ignore[no-any-return]
+    nearest = np.abs(position[:, None] - wanted).argmin(axis=0)
+    return [int(i) for i in np.unique(nearest)]
 
 
 def checked_series(

@@ -7,6 +7,7 @@ Without "random" and "grid" the whole file is the random part, as the course's d
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,11 @@ def read_space(path: Path) -> Space:
 
 
 def _read_toml(path: Path) -> Any:
-    try:
-        import tomllib  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
-        raise UsageError(f"{path}: reading TOML needs Python 3.11; write the space as JSON") from None
-    try:
-        return tomllib.loads(read_capped(path, _LIMIT).decode())
-    except ValueError as error:
-        raise DataError(f"cannot read {path}: it is not valid TOML ({error})") from error
+    if sys.version_info >= (3, 11):
+        import tomllib
+
+        try:
+            return tomllib.loads(read_capped(path, _LIMIT).decode())
+        except ValueError as error:
+            raise DataError(f"cannot read {path}: it is not valid TOML ({error})") from error
+    raise UsageError(f"{path}: reading TOML needs Python 3.11; write the space as JSON")
