@@ -16,6 +16,7 @@ from benchmarks import cli, machine, report, rounds, whole_runs
 from benchmarks.agreement import EPOCHS, Reference
 from benchmarks.cli import main
 from benchmarks.contenders import CONTENDERS, Entry
+from benchmarks.contenders.contender import Peer
 from benchmarks.contenders.own import Own
 from benchmarks.problem import Problem
 from benchmarks.rounds import Timing, measure
@@ -159,6 +160,18 @@ def test_peers_agree_with_the_reference(peer: str, name: str) -> None:
         for epoch in range(1, EPOCHS + 1):
             contender.epoch(epoch)
     assert Reference(problem, models=1).fault(contender.weights(), contender.scores()) == ""
+
+
+def test_a_peer_that_lacks_something_cannot_be_made() -> None:
+    class Idle(Peer):
+        def use_threads(self, threads: int) -> None: ...
+
+    with pytest.raises(TypeError, match=r"evaluate.*train.*weights"):
+        Idle(Problem(WORKLOADS["linear-batches"], quick=True, check=True), 1)  # type: ignore[abstract]
+
+
+def test_scikit_learn_which_evaluates_nothing_is_asked_only_to_train() -> None:
+    assert not any(workload.evaluates for workload in WORKLOADS.values() if "sklearn" in workload.contenders)
 
 
 def test_the_reference_sees_faults() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -41,7 +42,7 @@ class Contender(Protocol):
         ...
 
 
-class Peer:
+class Peer(ABC):
     """A contender with its rows in memory before the clock starts, and the order of the epoch too."""
 
     def __init__(self, problem: Problem, threads: int) -> None:
@@ -49,8 +50,6 @@ class Peer:
         self.models = min(self.workload.one_by_one, self.workload.K)
         self.thread_choices = tuple(range(1, threads + 1))
         self._scores: Scores = {}
-
-    def use_threads(self, threads: int) -> None: ...
 
     def epoch(self, number: int) -> float:
         orders = [self.ready(self.problem.order(number, k)) for k in range(self.models)]
@@ -71,15 +70,28 @@ class Peer:
         """The order in the peer's own type, before the clock starts."""
         return order
 
+    @abstractmethod
+    def use_threads(self, threads: int) -> None: ...
+
+    @abstractmethod
     def train(self, orders: Sequence[Any]) -> None:
         """One epoch of every model."""
+
+    @abstractmethod
+    def evaluate(self) -> dict[str, Any]:
+        """Split -> mean loss and fraction correct, of all models."""
+
+    @abstractmethod
+    def weights(self) -> dict[str, Array]: ...
+
+
+class OneByOne(Peer):
+    """A peer whose models train one after the other."""
+
+    def train(self, orders: Sequence[Any]) -> None:
         for k, order in enumerate(orders):
             self.train_model(k, order)
 
+    @abstractmethod
     def train_model(self, k: int, order: Any) -> None:
         """One epoch of model k."""
-        raise NotImplementedError
-
-    def evaluate(self) -> dict[str, Any]:
-        """Split -> mean loss and fraction correct, of all models."""
-        raise NotImplementedError

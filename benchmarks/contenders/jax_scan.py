@@ -44,6 +44,9 @@ class Scan(Peer):
         self._epoch = jax.jit(self._scan, donate_argnums=0)
         self._evaluation = jax.jit(self._score)
 
+    def use_threads(self, threads: int) -> None:
+        """XLA chooses itself; see above."""
+
     def ready(self, order: Array) -> Any:
         return jnp.asarray(order)
 

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks.contenders.contender import Peer
+from benchmarks.contenders.contender import OneByOne
 from benchmarks.problem import Problem
 from linclass.params import Array
 
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
 
 
-class Textbook(Peer):
+class Textbook(OneByOne):
     """See the module's docstring. models: how many to train, where not as many as any peer."""
 
     def __init__(

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.contenders.contender import Peer
+from benchmarks.contenders.contender import OneByOne
 from benchmarks.problem import Problem
 from linclass.params import Array
 
 
-class Autograd(Peer):
+class Autograd(OneByOne):
     """K networks one after the other."""
 
     def __init__(self, problem: Problem, threads: int) -> None:
