@@ -89,7 +89,8 @@ class Campaign:
         self.tally.crashes.append(str(path))
         print(f"{path}\n{reason}", file=sys.stderr)
         if len(self.tally.crashes) >= _MOST_CRASHES:
-            raise SystemExit(f"{self.tally.target}: {_MOST_CRASHES} crashes, stopped")
+            print(f"{self.tally.target}: {_MOST_CRASHES} crashes, stopped", file=sys.stderr)
+            raise SystemExit(7)
 
 
 @contextlib.contextmanager

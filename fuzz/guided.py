@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -15,8 +17,9 @@ LONGEST = 1 << 15  # bytes of an input
 
 
 def guided(name: str, runs: int, seed: int, report: Path | None) -> None:
-    """Feed `runs` inputs to the reader `name`; ends the process. `report` gets the tally."""
+    """Feed `runs` inputs to the reader `name`; ends the process (7 after crashes). `report`: the tally."""
     campaign = Campaign(name)
+    atexit.register(_fail_after_crashes, campaign)  # the last to run: what is registered later runs before
 
     if report is not None:
         report.unlink(missing_ok=True)
@@ -34,3 +37,11 @@ def guided(name: str, runs: int, seed: int, report: Path | None) -> None:
         options = [f"-atheris_runs={runs}", f"-seed={seed}", f"-max_len={LONGEST}", "-verbosity=0"]
         atheris.Setup([sys.argv[0], *options, corpus], one)
         atheris.Fuzz()
+
+
+def _fail_after_crashes(campaign: Campaign) -> None:
+    """atheris ends the process with 0, or libFuzzer's 77, whatever is asked for; this comes before it."""
+    if campaign.tally.crashes:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(7)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import random
 import stat
 import struct
@@ -14,6 +15,7 @@ import tarfile
 import tracemalloc
 import zipfile
 import zlib
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +88,36 @@ def test_the_command_knows_every_target():
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "5 inputs" in done.stdout
+
+
+LEAKS = """
+import pathlib, sys
+
+from fuzz import __main__, campaign, targets
+
+
+def leaks(data):
+    if data.startswith(b"P"):
+        raise KeyError("a leak")
+
+
+campaign.CRASHES = pathlib.Path("crashes")
+targets.TARGETS["npz"] = targets.TARGETS["npz"]._replace(read=leaks)
+sys.exit(__main__.main())
+"""
+
+
+@pytest.mark.parametrize("options", [["--plain"], []], ids=["plain", "guided"])
+def test_a_crash_is_an_error_of_the_command(options, tmp_path):
+    if not options and find_spec("atheris") is None:
+        pytest.skip("not installed: atheris")
+    report = tmp_path / "tally.json"
+    command = [sys.executable, "-c", LEAKS, "npz", "--runs", "15", "--report", str(report), *options]
+    where = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=where, capture_output=True, text=True, check=False)
+    assert done.returncode == 7, done.stderr
+    assert "15 inputs" in done.stdout
+    assert len(json.loads(report.read_text())["crashes"]) > 0
 
 
 # a few kilobytes that ask for gigabytes
