@@ -21,9 +21,11 @@ from linclass.options import (
     data_dir_option,
     experiment_options,
     field_name,
+    model_option,
     profile_option,
     quiet_option,
     run_options,
+    split_option,
     threads_option,
 )
 from linclass.settings import Experiment
@@ -56,9 +58,6 @@ ENSEMBLE_OPTION = click.option(
     default="last",
     show_default=True,
     help="last, best, the epoch of a snapshot; an ensemble: epochs such as 4,8,12, or cycles (their ends)",
-)
-MODEL_OPTION = click.option(
-    "--model", "k", default=0, show_default=True, type=click.IntRange(0), help="which of several seeds"
 )
 
 
@@ -156,13 +155,7 @@ def resume(
 
 @cli.command()
 @click.argument("directory", type=PATH)
-@click.option(
-    "--on",
-    default="test",
-    type=click.Choice(["train", "validation", "test"]),
-    show_default=True,
-    help="the split",
-)
+@split_option
 @ENSEMBLE_OPTION
 @click.option("--details/--no-details", default=True, help="tables and pictures of model 0")
 @click.option("--layers", is_flag=True, help="activations and gradients of the hidden layers of model 0")
@@ -206,7 +199,7 @@ def evaluate(
 @click.option("--sample", type=PATH, help="a sample submission: its header, ids and row count are checked")
 @click.option("--first-id", default=0, show_default=True, type=click.IntRange(0), help="the first row's id")
 @ENSEMBLE_OPTION
-@MODEL_OPTION
+@model_option
 @data_dir_option
 @threads_option
 def predict(
@@ -235,7 +228,7 @@ def predict(
     help="how weights become colours: each template's own range, one range for all, or zero as grey",
 )
 @WEIGHTS_OPTION
-@MODEL_OPTION
+@model_option
 def templates(directory: Path, scale: Any, weights: str, k: int) -> None:
     """Draw the weight templates of the run in DIRECTORY, and the animation of its snapshots."""
     from linclass.runs import Run

@@ -9,16 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from linclass.console import print_table, say
-from linclass.options import PATH, data_dir_option
+from linclass.options import PATH, data_dir_option, in_order, model_option, split_option
 
 if TYPE_CHECKING:
     from linclass.survey import Found
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-MODEL_OPTION = click.option(
-    "--model", "k", default=0, show_default=True, type=click.IntRange(0), help="which of several seeds"
-)
 
 
 @click.group()
@@ -28,21 +24,15 @@ def landscape() -> None:
 
 def landscape_options(rows: int) -> Callable[[F], F]:
     """--rows --out --data-dir, which all surveys have."""
-
-    def decorate(command: F) -> F:
-        for add in (
-            data_dir_option,
-            click.option(
-                "--out", type=PATH, help="the picture [default: landscape_*.png in the first DIRECTORY]"
-            ),
-            click.option(
-                "--rows", default=rows, show_default=True, help="only the first N rows (0: all of them)"
-            ),
-        ):
-            command = add(command)
-        return command
-
-    return decorate
+    return in_order(
+        click.option(
+            "--rows", default=rows, show_default=True, help="only the first N rows (0: all of them)"
+        ),
+        click.option(
+            "--out", type=PATH, help="the picture [default: landscape_*.png in the first DIRECTORY]"
+        ),
+        data_dir_option,
+    )
 
 
 @landscape.command("interpolate")
@@ -51,7 +41,7 @@ def landscape_options(rows: int) -> Callable[[F], F]:
 @click.option("--from", "start", default=-1.0, show_default=True, help="the first a")
 @click.option("--to", "stop", default=2.0, show_default=True, help="the last a")
 @click.option("--steps", default=61, show_default=True, help="how many a")
-@MODEL_OPTION
+@model_option
 @landscape_options(rows=0)
 def landscape_interpolate(first: Path, second: Path, **options: Any) -> None:
     """Loss and accuracy at (1 - a) FIRST + a SECOND, train and test."""
@@ -65,7 +55,7 @@ def landscape_interpolate(first: Path, second: Path, **options: Any) -> None:
 @click.option("--extent", default=1.0, show_default=True, help="how far, in lengths of the weights")
 @click.option("--steps", default=25, show_default=True, help="in each direction")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="of the directions")
-@MODEL_OPTION
+@model_option
 @landscape_options(rows=2000)
 def landscape_plane(directory: Path, **options: Any) -> None:
     """The training loss over two random, filter-normalised directions around the run in DIRECTORY."""
@@ -88,13 +78,7 @@ def landscape_trajectory(directories: tuple[Path, ...], **options: Any) -> None:
 
 @landscape.command("sensitivity")
 @click.argument("directory", type=PATH)
-@click.option(
-    "--on",
-    default="test",
-    type=click.Choice(["train", "validation", "test"]),
-    show_default=True,
-    help="the split",
-)
+@split_option
 @landscape_options(rows=2000)
 def landscape_sensitivity(directory: Path, **options: Any) -> None:
     """How much the answers of the run in DIRECTORY move with the input, snapshot by snapshot."""

@@ -82,17 +82,37 @@ profile_option = click.option("--profile", is_flag=True, help="show where the ti
 quiet_option = click.option("--quiet", is_flag=True, help="no progress on stderr")
 
 
-def run_options(command: F) -> F:
-    """--out --overwrite --data-dir --threads --quiet: of the run, not of the experiment."""
-    for add in (
-        quiet_option,
-        threads_option,
-        data_dir_option,
-        click.option("--overwrite", is_flag=True, help="replace a run that is in the directory already"),
-        click.option("--out", type=PATH, help="the run directory [default: result_pics/<name>]"),
-    ):
-        command = add(command)
-    return command
+split_option = click.option(
+    "--on",
+    default="test",
+    type=click.Choice(["train", "validation", "test"]),
+    show_default=True,
+    help="the split",
+)
+model_option = click.option(
+    "--model", "k", default=0, show_default=True, type=click.IntRange(0), help="which of several seeds"
+)
+
+
+def in_order(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator; the help lists them in this order."""
+
+    def decorate(command: F) -> F:
+        for add in reversed(options):
+            command = add(command)
+        return command
+
+    return decorate
+
+
+run_options = in_order(
+    click.option("--out", type=PATH, help="the run directory [default: result_pics/<name>]"),
+    click.option("--overwrite", is_flag=True, help="replace a run that is in the directory already"),
+    data_dir_option,
+    threads_option,
+    quiet_option,
+)
+"""Of the run, not of the experiment."""
 
 
 def markdown_table() -> str:

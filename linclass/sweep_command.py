@@ -10,7 +10,7 @@ import click
 
 from linclass.console import Console, print_table, say
 from linclass.errors import UsageError
-from linclass.options import PATH, chosen, experiment_options, option_name, run_options
+from linclass.options import PATH, chosen, experiment_options, in_order, option_name, run_options
 from linclass.settings import Experiment
 
 if TYPE_CHECKING:
@@ -23,74 +23,66 @@ SAMPLER = ("sampler", "pruner", "storage", "together")
 OF_THE_RUN = ("out", "overwrite", "data_dir", "threads", "workers", "scheduler")
 
 
+_SAMPLER_OPTIONS = in_order(
+    click.option(
+        "--sampler",
+        default="random",
+        show_default=True,
+        type=click.Choice(["random", "tpe"]),
+        help="how trials are proposed; tpe learns from the finished ones",
+    ),
+    click.option(
+        "--pruner",
+        type=click.Choice(["none", "median", "halving"]),
+        help="give up trials of tpe that lag behind [default: none]",
+    ),
+    click.option(
+        "--storage",
+        metavar="ADDRESS",
+        help="of tpe's study: sqlite:///FILE or journal:FILE [default: in --out]",
+    ),
+    click.option("--together", type=click.IntRange(1), help="trials tpe is asked for at a time [default: 4]"),
+)
+_WORKER_OPTIONS = in_order(
+    click.option(
+        "--workers", default=1, show_default=True, type=click.IntRange(1), help="processes of this machine"
+    ),
+    click.option(
+        "--scheduler", metavar="tcp://HOST:PORT", help="train on the workers of this Dask scheduler"
+    ),
+)
+
+
 def search_options(trials: int = 10, rounds: int = 1) -> Callable[[F], F]:
     """The options that every search takes, beside those of the experiment and of the run."""
-
-    def decorate(command: F) -> F:
-        for add in (
-            click.option(
-                "--scheduler", metavar="tcp://HOST:PORT", help="train on the workers of this Dask scheduler"
-            ),
-            click.option(
-                "--workers",
-                default=1,
-                show_default=True,
-                type=click.IntRange(1),
-                help="processes of this machine",
-            ),
-            click.option(
-                "--together", type=click.IntRange(1), help="trials tpe is asked for at a time [default: 4]"
-            ),
-            click.option(
-                "--storage",
-                metavar="ADDRESS",
-                help="of tpe's study: sqlite:///FILE or journal:FILE [default: in --out]",
-            ),
-            click.option(
-                "--pruner",
-                type=click.Choice(["none", "median", "halving"]),
-                help="give up trials of tpe that lag behind [default: none]",
-            ),
-            click.option(
-                "--sampler",
-                default="random",
-                show_default=True,
-                type=click.Choice(["random", "tpe"]),
-                help="how trials are proposed; tpe learns from the finished ones",
-            ),
-            click.option(
-                "--rank",
-                default="loss",
-                show_default=True,
-                type=click.Choice(["loss", "accuracy"]),
-                help="the best trial has the lowest validation loss, or the highest accuracy",
-            ),
-            click.option(
-                "--search-seed",
-                default=0,
-                show_default=True,
-                type=click.IntRange(0),
-                help="of the random draws",
-            ),
-            click.option(
-                "--rounds",
-                default=rounds,
-                show_default=True,
-                type=click.IntRange(1),
-                help="after the first, each in a quarter of the range, around the best so far",
-            ),
-            click.option(
-                "--trials",
-                default=trials,
-                show_default=True,
-                type=click.IntRange(1),
-                help="random draws a round",
-            ),
-        ):
-            command = add(command)
-        return command
-
-    return decorate
+    return in_order(
+        click.option(
+            "--trials",
+            default=trials,
+            show_default=True,
+            type=click.IntRange(1),
+            help="random draws a round",
+        ),
+        click.option(
+            "--rounds",
+            default=rounds,
+            show_default=True,
+            type=click.IntRange(1),
+            help="after the first, each in a quarter of the range, around the best so far",
+        ),
+        click.option(
+            "--search-seed", default=0, show_default=True, type=click.IntRange(0), help="of the random draws"
+        ),
+        click.option(
+            "--rank",
+            default="loss",
+            show_default=True,
+            type=click.Choice(["loss", "accuracy"]),
+            help="the best trial has the lowest validation loss, or the highest accuracy",
+        ),
+        _SAMPLER_OPTIONS,
+        _WORKER_OPTIONS,
+    )
 
 
 @click.command()
