@@ -128,7 +128,8 @@ class ParamsView(Mapping[str, Array]):
 def finite(arrays: Mapping[str, Array]) -> Array:
     """`(K,)`: whether all of each model's numbers are finite; arrays `(K, ...)`."""
     # a sum of squares is one fast pass; it is infinite or NaN where a number is, and rarely otherwise
-    if all(math.isfinite(np.vdot(array, array)) for array in arrays.values()):
+    everything = [arrays.flat] if isinstance(arrays, Params) else arrays.values()
+    if all(math.isfinite(np.vdot(array, array)) for array in everything):
         return np.ones(len(next(iter(arrays.values()))), bool)
     each = [np.isfinite(array.reshape(len(array), -1)).all(axis=1) for array in arrays.values()]
     return np.asarray(np.all(each, axis=0))

@@ -190,6 +190,24 @@ def test_a_stack_with_its_own_rates_is_its_singles(kind: str, dtype: str) -> Non
 
 
 @kinds
+@pytest.mark.parametrize("K", [1, 3])
+def test_all_at_once_and_name_by_name_are_the_same_bits(kind: str, K: int) -> None:
+    flat, named = random_params(K), random_params(K)
+    optimizer = KINDS[kind]()
+    slots, own = optimizer.init(flat), optimizer.init(named)
+    rates = np.full(K, 0.01)
+    for step in range(5):
+        optimizer.update(flat, gradients(step, flat), slots, rates, step)
+        # plain mappings have no flat buffer
+        optimizer.update(
+            dict(named), dict(gradients(step, named)), {n: dict(p) for n, p in own.items()}, rates, step
+        )
+    np.testing.assert_array_equal(flat.flat, named.flat)
+    for name, slot in slots.items():
+        np.testing.assert_array_equal(slot.flat, own[name].flat)
+
+
+@kinds
 def test_one_replica_of_a_stack_is_trained_alone(kind: str) -> None:
     stack, single = random_params(3), Params(SHAPES)
     before = stack.matrix()
