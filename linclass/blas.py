@@ -2,11 +2,12 @@
 
 numpy's and scipy's wheels each carry an OpenBLAS with a thread pool of its own; both are limited together.
 
-The products of a 100-row batch are so short that OpenBLAS's threads mostly wait for each other, spinning:
-on two processors two of them took 0.78 to 0.98 of the time of one on an idle machine, but 3.1 to 3.6 times as
-long beside one busy process. So BLAS has one thread while a model trains, and `--threads 2` is a worker of
-our own instead (`second_core.Worker`), which waits without spinning. One is the default, because a run
-shares its machine more often than not. Where nothing is trained (`evaluate`, ...), `--threads` is BLAS's.
+The products of a small batch and a small model are so short that OpenBLAS's threads mostly wait for each
+other, spinning: on two processors two of them took 0.78 to 0.98 of the time of one on an idle machine, but
+3.1 to 3.6 times as long beside one busy process. So there BLAS has one thread while a model trains, and
+`--threads 2` is a worker of our own instead (`second_core.Worker`), which waits without spinning. Wide
+products (`job.has_wide_products`) are shared by two threads of BLAS. One is the default, because a run shares
+its machine more often than not. Where nothing is trained (`evaluate`, ...), `--threads` is BLAS's.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
 
 DEFAULT_THREADS = 1
-"""Of BLAS while a model trains, and of `--threads` where it is not given."""
+"""Of BLAS around a training, and of `--threads` where it is not given."""
 
 
 @contextlib.contextmanager

@@ -7,24 +7,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linclass import callbacks, schedules
+from linclass import blas, callbacks, schedules
 from linclass.datasets import augment, batches
 from linclass.datasets.dataset import Dataset, Split
 from linclass.datasets.inputs import Inputs
 from linclass.datasets.scale import Scaler
 from linclass.errors import UsageError
-from linclass.models import halves
 from linclass.models.base import Model
 from linclass.models.build import build_model, build_optimizer, replica_seeds
 from linclass.models.linear import Linear
-from linclass.params import Params
 from linclass.settings import Experiment
 from linclass.training import Callback, Trainer, TrainState
 
 
 @dataclass
 class Job:
-    """Everything an experiment trains with."""
+    """Everything an experiment trains with.
+
+    blas_threads: that share each product; where there are several, the trainer has one thread.
+    """
 
     settings: Experiment
     dataset: Dataset
@@ -34,10 +35,12 @@ class Job:
     train: Inputs
     valid: Inputs
     test: Inputs | None
+    blas_threads: int = 1
 
     def fit(self) -> TrainState:
         """Train until the epochs are done; see `Trainer.fit`."""
-        return self.trainer.fit(self.train, epochs=self.settings.epochs, valid=self.valid, test=self.test)
+        with blas.limited(self.blas_threads):
+            return self.trainer.fit(self.train, epochs=self.settings.epochs, valid=self.valid, test=self.test)
 
 
 STACKED = ("eta", "l2")
@@ -59,6 +62,7 @@ def build(
     Several settings, which differ in STACKED only, make a stack: one model each, from the same first
     weights and on common batches. Their comparison is paired; their spread is no interval.
 
+    threads: cores to use: BLAS's where the products are wide (`has_wide_products`), else the trainer's.
     common_order: so do the replicas of one setting. They are independent only where a batch is the whole
         split, so that there is no order.
     """
@@ -89,24 +93,33 @@ def build(
         steps_per_epoch=per_epoch,
         total_steps=per_epoch * settings.epochs,
     )
+    common = common_order or len(stack) > 1
+    wide = has_wide_products(model, settings.batch_size, common=common)
     trainer = Trainer(
         model,
         build_optimizer(settings),
         rates,
         batch_size=settings.batch_size,
-        seed=settings.seed if common_order or len(stack) > 1 else seeds,
+        seed=settings.seed if common else seeds,
         shuffle=settings.shuffle,
         drop_last=settings.drop_last,
         state=state,
         test=settings.test,
         augmentation=augment.parse(settings.augment, dataset),
-        threads=threads,
-        in_halves=len(stack) == 1 and _in_halves(settings, model),
+        threads=1 if wide else threads,
         side_by_side=_side_by_side(settings, model),
     )
     test = inputs(dataset.test) if settings.test and dataset.test is not None else None
     return Job(
-        settings, dataset, scaler, model, trainer, inputs(dataset.train), inputs(dataset.validation), test
+        settings,
+        dataset,
+        scaler,
+        model,
+        trainer,
+        inputs(dataset.train),
+        inputs(dataset.validation),
+        test,
+        blas_threads=threads if wide else 1,
     )
 
 
@@ -128,14 +141,18 @@ def scaled_in_model(
     return model, scaler
 
 
-def _in_halves(settings: Experiment, model: Model) -> bool:
-    """Whether two cores share each batch: where that is possible and large enough; see `halves`."""
-    if settings.model != "mlp" or settings.seeds > 1 or settings.reduction != "mean":
-        return False
-    if settings.batch_norm or settings.dropout:
-        return False
-    assert isinstance(model.params, Params)
-    return settings.batch_size * model.params.size >= halves.SMALLEST
+WIDE = 2e7
+"""Rows of a batch times parameters from which two threads of BLAS share each product. Of one thread's time,
+without anything else running, 784-256-128-64-10 took 0.9 to 1.3 with 25 or 50 rows, 0.74 to 1.1 with 100
+(2.4e7), 0.74 with 200 and 0.63 with 500, where a second core with half of each batch made it 0.70 to 0.84;
+16 linear models on common batches (4.9e7) took 0.76 to 0.96. The range is the machine's: whether its two
+cores share a cache. Beside another busy program two threads take two to three times as long as one."""
+
+
+def has_wide_products(model: Model, batch_size: int, *, common: bool = False) -> bool:
+    """Whether BLAS has the better use for a second core; common: all models of the stack share their rows."""
+    sizes = [array.size if common else array[0].size for array in model.params.values()]
+    return bool(batch_size * sum(sizes) >= WIDE)
 
 
 SMALL = 10_000

@@ -25,7 +25,6 @@ from linclass.datasets.augment import Augmentation
 from linclass.datasets.inputs import Batch, Buffer, Change, Inputs, Selection
 from linclass.errors import DivergedError
 from linclass.history import History
-from linclass.models import halves
 from linclass.models.base import Classifier, Model
 from linclass.optim import Optimizer, Slots
 from linclass.params import Array, Params, finite
@@ -197,7 +196,6 @@ class Trainer:
         augmentation: changes the batches that are trained on, never the rows that are evaluated.
         threads: with 2, a second core makes the next batch, or trains every other replica, and evaluates half
             of the rows; the same bits.
-        in_halves: with 2 threads, it also takes half of every batch (see `models.halves`); other bits.
         side_by_side: compute the batches of replicas, to each its own rows, as one; the same bits. For
             regression only; not with augmentation, whose changes are those of one model, nor with shuffled
             batches, the short one of which comes to each at another time.
@@ -218,7 +216,6 @@ class Trainer:
         test: bool = False,
         augmentation: Augmentation | None = None,
         threads: int = 1,
-        in_halves: bool = False,
         side_by_side: bool = False,
     ) -> None:
         self.model, self.optimizer, self.schedule = model, optimizer, schedule
@@ -231,7 +228,7 @@ class Trainer:
         if side_by_side and len(self.tracks) > 1:
             seeds = [seed for track in self.tracks for seed in track.seeds]
             self._together = _Track(slice(0, model.K), seeds, model, self.state.slots)
-        self.threads, self.in_halves, self.worker = threads, in_halves, ALONE
+        self.threads, self.worker = threads, ALONE
         self._twin = model.twin() if threads > 1 else None
         self.stop_requested = False
         self.batches_per_epoch = 0
@@ -356,10 +353,7 @@ class Trainer:
             return
         was_active = active.copy()
         frozen = [] if active.all() else state.models(track.models.start + np.flatnonzero(~active))
-        if self.in_halves and self._twin is not None and len(x) > 1:
-            cost = halves.loss_and_grads(model, self._twin, self.worker, x, y, step=state.step)
-        else:
-            cost = model.loss_and_grads(x, y, step=state.step)
+        cost = model.loss_and_grads(x, y, step=state.step)
         self._check_finite(cost, track.models, lr, where)
         if not active.any():
             return

@@ -12,12 +12,10 @@ from linclass.datasets.inputs import Inputs
 from linclass.datasets.scale import Scaler
 from linclass.errors import DivergedError, UsageError
 from linclass.losses import make_loss
-from linclass.models import halves
 from linclass.models.linear import Linear
 from linclass.models.mlp import MLP
 from linclass.optim import adam, momentum, sgd
 from linclass.schedules import constant
-from linclass.second_core import working
 from linclass.training import Callback, Trainer, TrainState, evaluate
 
 D, C, N = 7, 3, 53
@@ -344,28 +342,3 @@ def test_scaling_in_the_model_is_scaling_the_rows() -> None:
             evaluate(folded, raw).loss, evaluate(on_rows, data).loss, rtol=0, atol=1e-10
         )
         np.testing.assert_allclose(folded.grads.flat, on_rows.grads.flat, rtol=0, atol=1e-10)
-
-
-@pytest.mark.parametrize("rows", [20, 21])
-def test_halves_of_a_batch_make_its_gradient(rows: int) -> None:
-    model = MLP.create((D, 6, C), l2=0.2)
-    data = inputs(n=rows)
-    x, y = data.rows(slice(0, rows))
-    cost = model.loss_and_grads(x, y, step=0)
-    whole, batch = model.grads.flat.copy(), model.batch
-    with working(2) as worker:
-        in_halves = halves.loss_and_grads(model, model.twin(), worker, x, y, step=0)
-    np.testing.assert_allclose(in_halves, cost, atol=1e-12)
-    np.testing.assert_allclose(model.grads.flat, whole, atol=1e-12)
-    np.testing.assert_allclose(model.batch.loss, batch.loss, atol=1e-12)
-    np.testing.assert_array_equal(model.batch.correct, batch.correct)
-
-
-def test_training_in_halves_is_training() -> None:
-    states = []
-    for threads in (1, 2):
-        model = MLP.create((D, 6, C), l2=0.2)
-        t = trainer([0], model=model, threads=threads, in_halves=True)
-        states.append(t.fit(inputs(), epochs=3, valid=inputs(1)))
-    one, two = states
-    np.testing.assert_allclose(one.params.flat, two.params.flat, rtol=0, atol=1e-10)

@@ -10,9 +10,8 @@ from benchmarks.contenders.contender import Scores
 from benchmarks.problem import Problem
 from linclass import blas, optim, schedules
 from linclass.datasets.inputs import Inputs
-from linclass.job import scaled_in_model
+from linclass.job import has_wide_products, scaled_in_model
 from linclass.losses import make_loss
-from linclass.models import halves
 from linclass.models.base import Model
 from linclass.models.linear import Linear
 from linclass.models.mlp import MLP
@@ -61,16 +60,17 @@ class Own:
             callbacks=[self._last_batch] if not workload.evaluates else [],
             test=workload.evaluates,
             threads=threads,
-            in_halves=self.models == 1 and workload.batch_size * _size(model) >= halves.SMALLEST,
         )
+        self._is_wide = has_wide_products(model, workload.batch_size, common=not workload.own_orders)
+        self._blas_threads = 1
+        self.use_threads(threads)
 
     def use_threads(self, threads: int) -> None:
-        self._trainer.threads = threads
+        self._trainer.threads, self._blas_threads = (1, threads) if self._is_wide else (threads, 1)
 
     def epoch(self, number: int) -> float:
         inputs, evaluates = self._inputs, self.workload.evaluates
-        # as in `experiment.run`: more threads are the trainer's, not BLAS's
-        with blas.limited(blas.DEFAULT_THREADS):
+        with blas.limited(self._blas_threads):  # as `Job.fit`
             started = time.perf_counter()
             self._trainer.fit(
                 inputs["train"],
@@ -106,11 +106,6 @@ class OwnFirst(Own):
 
     def __init__(self, problem: Problem, threads: int) -> None:
         super().__init__(problem, threads, models=1)
-
-
-def _size(model: Model) -> int:
-    """Parameters of the whole stack."""
-    return sum(array.size for array in model.params.values())
 
 
 def _model(problem: Problem, models: int) -> Model:

@@ -15,7 +15,6 @@ from threading import Lock
 
 import numpy as np
 
-from linclass import blas
 from linclass.callbacks import BestKeeper
 from linclass.datasets.dataset import Dataset
 from linclass.errors import DataError, DivergedError
@@ -92,14 +91,13 @@ def train_pack(task: Pack, judge: Judge | None = None) -> PackResult:
     started = time.perf_counter()
     dataset = data_of(task)
     stack = [trial.settings for trial in task.trials]
-    with blas.limited(task.threads):
-        job = build(stack, dataset)
-        state = job.trainer.state
-        job.trainer.callbacks += [*stoppers(stack[0], _nothing), BestKeeper()]
-        pruner = _Pruner(task.trials, judge)
-        job.trainer.callbacks.append(pruner)
-        with contextlib.suppress(DivergedError):  # which is a result: the scores say so
-            job.fit()
+    job = build(stack, dataset, threads=task.threads)
+    state = job.trainer.state
+    job.trainer.callbacks += [*stoppers(stack[0], _nothing), BestKeeper()]
+    pruner = _Pruner(task.trials, judge)
+    job.trainer.callbacks.append(pruner)
+    with contextlib.suppress(DivergedError):  # which is a result: the scores say so
+        job.fit()
     replicas = stack[0].seeds
     results = tuple(
         _result(trial, state, range(i * replicas, (i + 1) * replicas), len(dataset.validation))
