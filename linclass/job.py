@@ -142,17 +142,19 @@ def scaled_in_model(
 
 
 WIDE = 2e7
-"""Rows of a batch times parameters from which two threads of BLAS share each product. Of one thread's time,
-without anything else running, 784-256-128-64-10 took 0.9 to 1.3 with 25 or 50 rows, 0.74 to 1.1 with 100
-(2.4e7), 0.74 with 200 and 0.63 with 500, where a second core with half of each batch made it 0.70 to 0.84;
-16 linear models on common batches (4.9e7) took 0.76 to 0.96. The range is the machine's: whether its two
-cores share a cache. Beside another busy program two threads take two to three times as long as one."""
+"""Rows of a batch times weights in the widest product, from which two threads of BLAS share each product. Of
+one thread's time, with nothing else running, 784-256-128-64-10 took 0.9 to 1.3 with 25 or 50 rows, 0.74 to
+1.1 with 100 (2.0e7), 0.74 with 200 and 0.63 with 500, where a second core with half of each batch made it
+0.70 to 0.84; 16 linear models on common batches (4.9e7) took 0.76 to 0.96. The range is the machine's:
+perhaps its two cores do not always share a cache. Beside another busy program two threads take two to three
+times as long as one."""
 
 
 def has_wide_products(model: Model, batch_size: int, *, common: bool = False) -> bool:
     """Whether BLAS has the better use for a second core; common: all models of the stack share their rows."""
-    sizes = [array.size if common else array[0].size for array in model.params.values()]
-    return bool(batch_size * sum(sizes) >= WIDE)
+    first, *rest = model.params.values()
+    widest = max(first.size if common else first[0].size, *(array[0].size for array in rest))
+    return bool(batch_size * widest >= WIDE)
 
 
 SMALL = 10_000

@@ -67,9 +67,15 @@ class Params(Mapping[str, Array]):
         """A new zeroed buffer of the same layout."""
         return Params(self.shapes, self.K, self.dtype)
 
-    def select(self, k: int) -> Params | ParamsView:
-        """Model k alone, K = 1, sharing memory: what is written there is written here."""
-        return self if self.K == 1 else ParamsView({name: array[k : k + 1] for name, array in self.items()})
+    def select(self, models: int | slice) -> Params | ParamsView:
+        """Model k alone, K = 1, or a slice of the models.
+
+        They share memory: what is written there is written here.
+        """
+        if self.K == 1:
+            return self
+        part = as_slice(models)
+        return ParamsView({name: array[part] for name, array in self.items()}, len(range(self.K)[part]))
 
     def set_model(self, k: int, other: Mapping[str, Array]) -> None:
         """Copy model 0 of `other` into model k of this."""
@@ -106,10 +112,8 @@ class Params(Mapping[str, Array]):
 class ParamsView(Mapping[str, Array]):
     """Some models of a larger Params: the same names and memory, but no flat buffer of its own."""
 
-    K = 1
-
-    def __init__(self, arrays: Mapping[str, Array]) -> None:
-        self._arrays = dict(arrays)
+    def __init__(self, arrays: Mapping[str, Array], K: int = 1) -> None:
+        self._arrays, self.K = dict(arrays), K
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -123,6 +127,11 @@ class ParamsView(Mapping[str, Array]):
 
     def __len__(self) -> int:
         return len(self._arrays)
+
+
+def as_slice(models: int | slice) -> slice:
+    """Model k as the slice of it alone."""
+    return slice(models, models + 1) if isinstance(models, int) else models
 
 
 def finite(arrays: Mapping[str, Array]) -> Array:

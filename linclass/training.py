@@ -25,6 +25,7 @@ from linclass.datasets.augment import Augmentation
 from linclass.datasets.inputs import Batch, Buffer, Change, Inputs, Selection
 from linclass.errors import DivergedError
 from linclass.history import History
+from linclass.models import shares
 from linclass.models.base import Classifier, Model
 from linclass.optim import Optimizer, Slots
 from linclass.params import Array, Params, finite
@@ -194,8 +195,8 @@ class Trainer:
         state: to continue from (its `params` must be the model's); a new one if None.
         test: whether the history has a column for the test accuracy.
         augmentation: changes the batches that are trained on, never the rows that are evaluated.
-        threads: with 2, a second core makes the next batch, or trains every other replica, and evaluates half
-            of the rows; the same bits.
+        threads: with 2, a second core makes the next batch, or trains every other replica, or half of a stack
+            (`models.shares`), and evaluates half of the rows.
         side_by_side: compute the batches of replicas, to each its own rows, as one; the same bits. For
             regression only; not with augmentation, whose changes are those of one model, nor with shuffled
             batches, the short one of which comes to each at another time.
@@ -230,6 +231,10 @@ class Trainer:
             self._together = _Track(slice(0, model.K), seeds, model, self.state.slots)
         self.threads, self.worker = threads, ALONE
         self._twin = model.twin() if threads > 1 else None
+        self._shares: shares.Shares | None = None
+        whole = self._together is not None or len(self.tracks) == 1
+        if threads > 1 and whole and shares.are_worth_it(model, batch_size):
+            self._shares = shares.Shares(model, own_rows=self._together is not None)
         self.stop_requested = False
         self.batches_per_epoch = 0
         self._divergence = ""
@@ -275,7 +280,8 @@ class Trainer:
         if self._together is not None and state.active.all():
             tracks = [self._together]
         mine, others = (tracks[::2], tracks[1::2]) if self._shares_tracks() else (tracks, [])
-        stream = self._stream(train, mine, epoch, first, ALONE if others else self.worker)
+        is_busy = bool(others) or self._shares is not None
+        stream = self._stream(train, mine, epoch, first, ALONE if is_busy else self.worker)
         other_stream = self._stream(train, others, epoch, first, ALONE)
         for batch in range(first + 1, self.batches_per_epoch + 1):
             lr, where = self._learning_rates(state.step), f"epoch {epoch}, batch {batch}"
@@ -353,7 +359,10 @@ class Trainer:
             return
         was_active = active.copy()
         frozen = [] if active.all() else state.models(track.models.start + np.flatnonzero(~active))
-        cost = model.loss_and_grads(x, y, step=state.step)
+        if self._shares is not None and model is self.model:
+            cost = self._shares.loss_and_grads(self.worker, x, y, step=state.step)
+        else:
+            cost = model.loss_and_grads(x, y, step=state.step)
         self._check_finite(cost, track.models, lr, where)
         if not active.any():
             return

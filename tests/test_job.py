@@ -39,7 +39,7 @@ def trained(job: Job) -> np.ndarray:
 
 
 WIDE_NET = Experiment(
-    model="mlp", hidden="250,100", batch_size=500, epochs=2, eta=0.01, scaling="unit", shuffle="none"
+    model="mlp", hidden="400,20", batch_size=500, epochs=2, eta=0.01, scaling="unit", shuffle="none"
 )
 NARROW_NET = WIDE_NET.replace(batch_size=100)
 
@@ -69,6 +69,6 @@ def test_the_same_settings_are_the_same_bits_and_another_core_only_rounds_otherw
 
 def test_common_batches_make_one_wide_product_of_narrow_models() -> None:
     job = build([Experiment(eta=eta, scaling="unit") for eta in (0.1, 0.2)], dataset())
-    rows = int(WIDE / job.model.params["W"].size)
+    rows = int(np.ceil(WIDE / job.model.params["W"].size))
     assert has_wide_products(job.model, rows, common=True)
     assert not has_wide_products(job.model, rows)

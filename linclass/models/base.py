@@ -63,8 +63,8 @@ class Model(Classifier, Protocol):
         """`(K,)` float64 training cost J = loss + penalty; fills `grads` and `batch`, updates `buffers`."""
         ...
 
-    def select(self, k: int) -> Model:
-        """Model k alone, K = 1, on the same memory."""
+    def select(self, models: int | slice) -> Model:
+        """Model k alone, K = 1, or a slice of the models, on the same memory."""
         ...
 
     def twin(self) -> Model | None:

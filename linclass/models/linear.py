@@ -12,7 +12,7 @@ from linclass.losses import Loss
 from linclass.models.init import initialise
 from linclass.models.layers import Affine, ScaledAffine
 from linclass.models.network import Network, gradients_of
-from linclass.params import Array, Params, ParamsView
+from linclass.params import Array, Params, ParamsView, as_slice
 
 
 class Linear(Network):
@@ -61,14 +61,14 @@ class Linear(Network):
         initialise(params, seeds, init, init_std)
         return cls(params, loss=loss, l2=l2)
 
-    def select(self, k: int) -> Linear:
-        """Model k alone, sharing memory with this one."""
+    def select(self, models: int | slice) -> Linear:
+        """Model k alone, or a slice of the models, sharing memory with this one."""
         if self.K == 1:
             return self
         assert isinstance(self.params, Params)
         assert isinstance(self.grads, Params)
-        params, grads = self.params.select(k), self.grads.select(k)
-        return Linear(params, loss=self._loss, l2=self.l2[k], grads=grads, scaler=self._scaler)
+        params, grads, l2 = self.params.select(models), self.grads.select(models), self.l2[as_slice(models)]
+        return Linear(params, loss=self._loss, l2=l2, grads=grads, scaler=self._scaler)
 
     def twin(self) -> Linear:
         """The same models, for another thread."""

@@ -14,7 +14,7 @@ from linclass.losses import Loss
 from linclass.models.init import initialise
 from linclass.models.layers import Activate, Affine, BatchNorm, Dropout, Layer
 from linclass.models.network import Network, gradients_of
-from linclass.params import Array, Params, ParamsView
+from linclass.params import Array, Params, ParamsView, as_slice
 
 
 class MLP(Network):
@@ -93,8 +93,8 @@ class MLP(Network):
         initialise(params, seeds, init, init_std)
         return cls(params, seeds=seeds, activation=activation, dropout=dropout, loss=loss, l2=l2)
 
-    def select(self, k: int) -> MLP:
-        """Model k alone, sharing memory with this one."""
+    def select(self, models: int | slice) -> MLP:
+        """Model k alone, or a slice of the models, sharing memory with this one."""
         if self.K == 1:
             return self
         params, grads, buffers = self.params, self.grads, self.buffers
@@ -102,14 +102,14 @@ class MLP(Network):
         assert isinstance(grads, Params)
         assert isinstance(buffers, Params)
         return MLP(
-            params.select(k),
-            seeds=self.seeds[k : k + 1],
+            params.select(models),
+            seeds=self.seeds[as_slice(models)],
             activation=self.activation,
             dropout=self.dropout,
             loss=self._loss,
-            l2=self.l2[k],
-            grads=grads.select(k),
-            buffers=buffers.select(k),
+            l2=self.l2[as_slice(models)],
+            grads=grads.select(models),
+            buffers=buffers.select(models),
         )
 
     def twin(self) -> MLP:

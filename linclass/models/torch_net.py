@@ -134,7 +134,7 @@ class TorchMLP:
     def twin(self) -> None:
         """Torch has threads of its own."""
 
-    def select(self, k: int) -> TorchMLP:
+    def select(self, models: int | slice) -> TorchMLP:
         """Itself: there is only one."""
         return self
 
