@@ -195,8 +195,8 @@ class Trainer:
         state: to continue from (its `params` must be the model's); a new one if None.
         test: whether the history has a column for the test accuracy.
         augmentation: changes the batches that are trained on, never the rows that are evaluated.
-        threads: with 2, a second core makes the next batch, or trains every other replica, or half of a stack
-            (`models.shares`), and evaluates half of the rows.
+        threads: with 2, a second core gathers the next batches, or trains every other replica, or half of a
+            stack (`models.shares`), and evaluates half of the rows.
         side_by_side: compute the batches of replicas, to each its own rows, as one; the same bits. For
             regression only; not with augmentation, whose changes are those of one model, nor with shuffled
             batches, the short one of which comes to each at another time.
