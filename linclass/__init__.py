@@ -26,7 +26,8 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     landscape/      the loss around a model: Hessian, minimal ratio, gradient norms
     plots/          arrays -> Figure (the only place that imports matplotlib)
     gallery.py      which pictures a run has, and what they say
-    training.py     TrainState, Callback, Trainer
+    train_state.py  TrainState: all that a resumed run needs
+    training.py     Callback, Trainer
     profile.py      where the time of a training went
     callbacks.py    overfit monitor, best keeper, snapshots, recorder, progress
     checkpoint.py   TrainState <-> named arrays in files

@@ -14,7 +14,8 @@ import numpy as np
 from linclass import health
 from linclass.history import Row
 from linclass.params import Array
-from linclass.training import Callback, Trainer, TrainState
+from linclass.train_state import TrainState
+from linclass.training import Callback, Trainer
 
 Note = Callable[[str], None]
 

@@ -21,7 +21,7 @@ from linclass.history import History
 from linclass.models.base import Model
 from linclass.params import Array, Params
 from linclass.settings import Experiment
-from linclass.training import TrainState
+from linclass.train_state import TrainState
 
 _SLACK = 1 << 20  # archive headers, counters
 _STATE_LIMIT = 1 << 34

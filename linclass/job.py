@@ -17,7 +17,8 @@ from linclass.models.base import Model
 from linclass.models.build import build_model, build_optimizer, replica_seeds
 from linclass.models.linear import Linear
 from linclass.settings import Experiment
-from linclass.training import Callback, Trainer, TrainState
+from linclass.train_state import TrainState
+from linclass.training import Callback, Trainer
 
 
 @dataclass

@@ -12,7 +12,7 @@ from linclass.errors import DataError, UsageError
 from linclass.run_data import check_same_data
 from linclass.runs import Run
 from linclass.settings import Experiment
-from linclass.training import TrainState
+from linclass.train_state import TrainState
 
 CHANGEABLE = (
     "eta",

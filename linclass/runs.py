@@ -29,7 +29,7 @@ from linclass.models.base import Model
 from linclass.models.build import build_model, build_optimizer
 from linclass.params import Array, Params
 from linclass.settings import Experiment
-from linclass.training import TrainState
+from linclass.train_state import TrainState
 
 if TYPE_CHECKING:
     from linclass.plots.images import Scale

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from linclass import blas, experiment, gallery
 from linclass.callbacks import Recorder
 from linclass.settings import Experiment
-from linclass.training import Trainer, TrainState
+from linclass.train_state import TrainState
+from linclass.training import Trainer
 
 RUNS: dict[str, dict[str, Any]] = {
     "linear": {"epochs": 8},

@@ -12,7 +12,7 @@ from linclass import experiment, files, gallery
 from linclass.history import History
 from linclass.runs import PREVIOUS, STATE, Run, load_run
 from linclass.settings import Experiment
-from linclass.training import TrainState
+from linclass.train_state import TrainState
 
 FAST = {"epochs": 24, "batch_size": 20, "eta": 0.1, "optimizer": "momentum", "snapshot_every": 12}
 SLOW = {**FAST, "epochs": 1500, "batch_size": 4, "snapshot_every": 0, "overfit_action": "ignore"}

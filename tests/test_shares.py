@@ -14,7 +14,8 @@ from linclass.optim import adam, sgd
 from linclass.params import Array
 from linclass.schedules import constant
 from linclass.second_core import ALONE, working
-from linclass.training import Trainer, TrainState
+from linclass.train_state import TrainState
+from linclass.training import Trainer
 
 D, C, N = 5, 3, 40
 

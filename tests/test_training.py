@@ -16,7 +16,8 @@ from linclass.models.linear import Linear
 from linclass.models.mlp import MLP
 from linclass.optim import adam, momentum, sgd
 from linclass.schedules import constant
-from linclass.training import Callback, Trainer, TrainState, evaluate
+from linclass.train_state import TrainState
+from linclass.training import Callback, Trainer, evaluate
 
 D, C, N = 7, 3, 53
 

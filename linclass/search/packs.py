@@ -24,7 +24,8 @@ from linclass.params import Array
 from linclass.run_data import load_data
 from linclass.search.trials import RANKS, Result, Score, Trial, standard_error
 from linclass.settings import Experiment
-from linclass.training import Callback, Trainer, TrainState
+from linclass.train_state import TrainState
+from linclass.training import Callback, Trainer
 
 WIDEST = {"linear": 16, "mlp": 4, "torch-mlp": 1}
 """The most models of a stack: beyond that a step gains little and an early stop saves nothing."""

@@ -1,0 +1,111 @@
+"""TrainState: all that a resumed run needs, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from linclass.history import History
+from linclass.models.base import Model
+from linclass.optim import Optimizer, Slots
+from linclass.params import Array, Params
+
+
+@dataclass
+class TrainState:
+    """See the module's docstring.
+
+    Attributes:
+        step: updates made, over all epochs. epoch: epochs finished, that is, evaluated.
+        active: `(K,)`; False for a model that has stopped (it is masked, not removed).
+        diverged: `(K,)`; True for one that stopped because its cost was not finite. Its weights are the best.
+        running_loss, running_correct, running_rows: sums over the current epoch's batches so far.
+        best, best_buffers, best_epoch: the weights with the lowest validation loss, the running statistics
+            that go with them, and the epoch they are from.
+    """
+
+    step: int
+    epoch: int
+    params: Params
+    buffers: Params
+    slots: Slots
+    history: History
+    active: Array
+    diverged: Array
+    running_loss: Array
+    running_correct: Array
+    running_rows: int
+    best: Params
+    best_buffers: Params
+    best_epoch: Array
+
+    @classmethod
+    def initial(cls, model: Model, optimizer: Optimizer, *, test: bool = False) -> TrainState:
+        """The state before the first step; `params` and `buffers` are the model's own memory."""
+        if not isinstance(model.params, Params) or not isinstance(model.buffers, Params):
+            raise TypeError("a view of some models cannot be trained by itself; copy it first")
+        K = model.K
+        return cls(
+            step=0,
+            epoch=0,
+            params=model.params,
+            buffers=model.buffers,
+            slots=optimizer.init(model.params),
+            history=History(K, test=test),
+            active=np.ones(K, bool),
+            diverged=np.zeros(K, bool),
+            running_loss=np.zeros(K),
+            running_correct=np.zeros(K, np.int64),
+            running_rows=0,
+            best=model.params.copy(),
+            best_buffers=model.buffers.copy(),
+            best_epoch=np.zeros(K, np.int64),
+        )
+
+    def keep_best(self, k: int, epoch: int) -> None:
+        """Model k is at its best after `epoch`."""
+        self.best.set_model(k, self.params.select(k))
+        self.best_buffers.set_model(k, self.buffers.select(k))
+        self.best_epoch[k] = epoch
+
+    def restore_best(self, k: int) -> None:
+        """Put model k back to where it was best."""
+        self.params.set_model(k, self.best.select(k))
+        self.buffers.set_model(k, self.best_buffers.select(k))
+
+    def models(self, ks: Array) -> list[tuple[Array, int, Array]]:
+        """(array, k, copy of array[k]) for all that training changes in the models `ks`."""
+        owners = (self.params, self.buffers, *self.slots.values())
+        return [(array, int(k), array[k].copy()) for k in ks for owner in owners for array in owner.values()]
+
+    def clear_running(self) -> None:
+        """Forget the epoch's sums."""
+        self.running_loss[:] = 0
+        self.running_correct[:] = 0
+        self.running_rows = 0
+
+    def moment(self) -> Moment:
+        """A copy of all that the batches of an epoch change, to come back to."""
+        running = self.running_loss.copy(), self.running_correct.copy(), self.running_rows
+        return Moment(self.step, self.epoch, [flat.copy() for flat in self._flats()], running)
+
+    def go_to(self, moment: Moment) -> None:
+        """Be again as one was then; what the ends of epochs change stays as it is: history, best, active."""
+        self.step, self.epoch = moment.step, moment.epoch
+        for flat, copy in zip(self._flats(), moment.flats, strict=True):
+            flat[...] = copy
+        self.running_loss[...], self.running_correct[...], self.running_rows = moment.running
+
+    def _flats(self) -> list[Array]:
+        return [owner.flat for owner in (self.params, self.buffers, *self.slots.values())]
+
+
+class Moment(NamedTuple):
+    """See `TrainState.moment`; flats: of params, buffers and each slot."""
+
+    step: int
+    epoch: int
+    flats: list[Array]
+    running: tuple[Array, Array, int]
