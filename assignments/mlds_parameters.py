@@ -24,7 +24,7 @@ from linclass.params import Array
 from linclass.run_data import load_data, note_sample
 from linclass.settings import Experiment
 from linclass.study import DEPENDS, Claim, Findings, Study, is_above, is_below, verdict
-from linclass.training import evaluate
+from linclass.whole_splits import evaluate
 
 EVALUATED_EVERY = 5
 TIMED_STEPS = 10

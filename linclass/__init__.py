@@ -27,6 +27,8 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     plots/          arrays -> Figure (the only place that imports matplotlib)
     gallery.py      which pictures a run has, and what they say
     train_state.py  TrainState: all that a resumed run needs
+    whole_splits.py  loss and accuracy on whole splits, on one core or two
+    ahead.py        an epoch begins while the last one is evaluated
     training.py     Callback, Trainer
     profile.py      where the time of a training went
     callbacks.py    overfit monitor, best keeper, snapshots, recorder, progress

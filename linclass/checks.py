@@ -18,7 +18,7 @@ from linclass.params import Array
 from linclass.run_data import check_same_data, load_data, note_sample
 from linclass.runs import Run
 from linclass.settings import Experiment
-from linclass.training import evaluate
+from linclass.whole_splits import evaluate
 
 CHECKED_ROWS = 100
 

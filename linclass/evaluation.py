@@ -15,7 +15,7 @@ from linclass.kernels import log_softmax, sigmoid
 from linclass.metrics import Reliability, confusion_matrix, reliability, wilson_interval
 from linclass.models.base import Classifier
 from linclass.params import Array
-from linclass.training import EVALUATION_ROWS, evaluate
+from linclass.whole_splits import EVALUATION_ROWS, evaluate
 
 MISTAKES = 20
 CALIBRATION_BINS = 15

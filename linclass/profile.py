@@ -41,6 +41,7 @@ class Profile:
         for owner, method, part in (
             (trainer, "fit", "rest"),
             (trainer, "_evaluate", "evaluation"),
+            (trainer, "_wait_for", "evaluation"),
             (trainer, "_each", "output"),
         ):
             setattr(owner, method, self._timed(part, getattr(owner, method)))

@@ -39,6 +39,10 @@ class Task(Generic[T]):
         finally:
             self._done.release()
 
+    def is_done(self) -> bool:
+        """Whether `result` would not wait; to be asked before it."""
+        return not self._done.locked()
+
     def result(self) -> T:
         """What the call returned, once it has; raises what it raised. To be asked for once."""
         self._done.acquire()

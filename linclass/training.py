@@ -16,74 +16,27 @@ import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
+from linclass.ahead import Evaluator, Pending
 from linclass.datasets import batches
 from linclass.datasets.augment import Augmentation
-from linclass.datasets.inputs import Batch, Buffer, Change, Inputs, Selection
+from linclass.datasets.inputs import Batch, Change, Inputs, Selection
 from linclass.errors import DivergedError
 from linclass.models import shares
-from linclass.models.base import Classifier, Model
+from linclass.models.base import Model
 from linclass.optim import Optimizer
 from linclass.params import Array, finite
 from linclass.schedules import Schedule
 from linclass.second_core import ALONE, Worker, working
 from linclass.train_state import TrainState
-
-# Fixed, because a product of a subset of rows may differ in the last bit from the product of all
-EVALUATION_ROWS = 500
+from linclass.whole_splits import Evaluations, Helper, Splits, evaluate_all, fraction
 
 WORTH_SHARING = 1e6
 """Rows of a batch times parameters of a model from which a second core trains every other replica. An epoch
 of ten linear models (3e6), evaluation included, then took 0.85 to 0.91 of the time that it took where the
 second core made their batches."""
-
-
-class Evaluation(NamedTuple):
-    """Of K models on one split: mean loss without the penalty `(K,)`, fraction correct `(K,)`."""
-
-    loss: Array
-    accuracy: Array
-
-
-class Helper(NamedTuple):
-    """Who evaluates every other chunk: a worker, and the model's twin to do it with."""
-
-    worker: Worker
-    twin: Classifier
-
-
-def evaluate(model: Classifier, data: Inputs, helper: Helper | None = None) -> Evaluation:
-    """Loss and accuracy over all rows of `data`, in evaluation mode; the accuracy of a regression is NaN.
-
-    The chunks' sums are added up in the order of the rows: a helper changes no bit.
-    """
-    chunks = data.slices(EVALUATION_ROWS)
-    sums: list[tuple[Array, Array]] = [(np.empty(0), np.empty(0))] * len(chunks)
-    if helper is None:
-        sums[:] = _sums(model, data, chunks)
-    else:
-        odd = helper.worker.start(functools.partial(_sums, helper.twin, data, chunks[1::2]))
-        sums[::2] = _sums(model, data, chunks[::2])
-        sums[1::2] = odd.result()
-    loss, correct = np.zeros(model.K), np.zeros(model.K, np.int64)
-    for chunk_loss, chunk_correct in sums:
-        loss += chunk_loss
-        correct += chunk_correct
-    return Evaluation(loss / len(data), _fraction(correct, len(data), data))
-
-
-def _fraction(correct: Array, rows: int, data: Inputs) -> Array:
-    """`correct / rows`; NaN for a regression, where there is no right or wrong."""
-    return np.full(len(correct), np.nan) if data.is_regression else correct / rows
-
-
-def _sums(model: Classifier, data: Inputs, chunks: Sequence[slice]) -> list[tuple[Array, Array]]:
-    """Summed loss and correct predictions of each chunk."""
-    buffer = Buffer()
-    return [model.loss_sums(*data.rows(chunk, buffer=buffer)) for chunk in chunks]
 
 
 class Callback:
@@ -161,6 +114,9 @@ class Trainer:
         whole = self._together is not None or len(self.tracks) == 1
         if threads > 1 and whole and shares.are_worth_it(model, batch_size):
             self._shares = shares.Shares(model, own_rows=self._together is not None)
+        self._evaluator: Evaluator | None = None
+        self._pending: Pending | None = None
+        self._ended_at = 0.0
         self.stop_requested = False
         self.batches_per_epoch = 0
         self._divergence = ""
@@ -185,14 +141,22 @@ class Trainer:
 
         Raises UsageError if the batch is larger than the data, DivergedError when every model diverged.
         """
+        splits = Splits(train, valid, test)
         self.batches_per_epoch = batches.count(len(train), self.batch_size, self.drop_last)
         self._each("on_fit_start")
+        beside = self.threads if self._has_idle_core() else 1
         # a diverging model overflows; it is recognised by its cost, not by warnings
-        with np.errstate(over="ignore", invalid="ignore"), working(self.threads) as self.worker:
+        with (
+            np.errstate(over="ignore", invalid="ignore"),
+            working(self.threads) as self.worker,
+            working(beside) as evaluating,
+        ):
+            self._evaluator = Evaluator(self.model, evaluating) if evaluating.parallel else None
+            self._ended_at = time.perf_counter()
             while self.state.epoch < epochs and self.state.active.any() and not self.stop_requested:
-                started = time.perf_counter()
-                if self._train_epoch(train):
-                    self._end_epoch(train, valid, test, started)
+                if self._train_epoch(train) and self._settle():
+                    self._finish_epoch(splits, is_last=self.state.epoch + 1 >= epochs)
+            self._settle()
         self._each("on_fit_end")
         if self._divergence and self.state.diverged.all():
             raise DivergedError(self._divergence)
@@ -219,10 +183,47 @@ class Trainer:
             self._tell_diverged()
             state.running_rows += rows
             state.step += 1
-            self._each("on_batch_end")
+            if self._pending is None:
+                self._each("on_batch_end")
+            elif self._is_due(self._pending) and not self._settle():
+                return False
             if self.stop_requested or not state.active.any():
                 return False
         return True
+
+    def _has_idle_core(self) -> bool:
+        """Whether the second core has time to evaluate while the next epoch is trained."""
+        return self.threads > 1 and self._twin is not None and not self._shares and not self._shares_tracks()
+
+    def _finish_epoch(self, splits: Splits, *, is_last: bool) -> None:
+        """End the epoch whose batches are done, or leave that pending and go ahead."""
+        if is_last or self._evaluator is None:
+            self._end_epoch(self._evaluate(splits), splits.train)
+            return
+        self._pending = self._evaluator.begin(self.state, splits)
+        self.state.epoch += 1
+        self.state.clear_running()
+
+    def _is_due(self, pending: Pending) -> bool:
+        return pending.evaluations.is_done() or pending.is_void or self.stop_requested
+
+    def _settle(self) -> bool:
+        """End the epoch that is pending, if one is; False if the batches since then are void."""
+        pending, state = self._pending, self.state
+        if pending is None:
+            return True
+        evaluations = self._wait_for(pending)
+        self._pending = None
+        here, active = state.moment(), state.active.copy()
+        state.go_to(pending.end)
+        self._end_epoch(evaluations, pending.train)
+        if pending.is_void or (state.active != active).any():
+            return False
+        state.go_to(here)
+        return True
+
+    def _wait_for(self, pending: Pending) -> Evaluations:
+        return pending.evaluations.result()
 
     def _shares_tracks(self) -> bool:
         """Whether the second core trains every other replica, instead of making batches for all."""
@@ -301,10 +302,9 @@ class Trainer:
         state.running_loss[track.models] += model.batch.loss * len(x)
         state.running_correct[track.models] += model.batch.correct
 
-    def _end_epoch(self, train: Inputs, valid: Inputs, test: Inputs | None, started: float) -> None:
+    def _end_epoch(self, evaluations: Evaluations, train: Inputs) -> None:
         state, model, epoch = self.state, self.model, self.state.epoch + 1
-        on_train, on_valid, penalty = self._evaluate(train), self._evaluate(valid), model.penalty()
-        on_test = None if test is None else self._evaluate(test)
+        (on_train, on_valid, on_test), penalty = evaluations, model.penalty()
         lr = self._learning_rates(state.step - 1)
         everything = on_train.loss + on_valid.loss + penalty
         if on_test is not None:
@@ -314,8 +314,8 @@ class Trainer:
         if not state.active.any():
             return
         train_cost, val_cost = on_train.loss + penalty, on_valid.loss + penalty
-        running_accuracy = _fraction(state.running_correct, state.running_rows, train)
-        seconds = time.perf_counter() - started
+        running_accuracy = fraction(state.running_correct, state.running_rows, train)
+        seconds = time.perf_counter() - self._ended_at
         for k in np.flatnonzero(state.active):
             row = {
                 "model": int(k),
@@ -338,10 +338,11 @@ class Trainer:
         state.epoch = epoch
         state.clear_running()
         self._each("on_epoch_end")
+        self._ended_at = time.perf_counter()
 
-    def _evaluate(self, data: Inputs) -> Evaluation:
+    def _evaluate(self, splits: Splits) -> Evaluations:
         helper = None if self._twin is None else Helper(self.worker, self._twin)
-        return evaluate(self.model, data, helper)
+        return evaluate_all(self.model, splits, helper)
 
     def _check_finite(self, cost: Array, models: slice, lr: Array, where: str) -> None:
         """Stop the models whose cost is not finite."""
@@ -362,6 +363,9 @@ class Trainer:
     def _diverge(self, k: int, what: str, eta: float, advice: str) -> None:
         """Stop model k; its weights go back to the best ones."""
         state = self.state
+        if self._pending is not None:  # which are the best weights, is not known yet
+            self._pending.is_void = True
+            return
         if not state.active[k]:
             return
         state.active[k], state.diverged[k] = False, True

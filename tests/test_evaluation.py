@@ -32,7 +32,7 @@ from linclass.losses import make_loss
 from linclass.metrics import reliability
 from linclass.models.linear import Linear
 from linclass.models.mlp import MLP
-from linclass.training import evaluate
+from linclass.whole_splits import evaluate
 
 CLASSES = ("cat", "dog", "a very long name of a class", "ship")
 C, D, N = len(CLASSES), 12, 1203

@@ -25,7 +25,7 @@ from linclass.search.packs import Pack, PackResult, pack, train_pack
 from linclass.search.trials import draw
 from linclass.settings import Experiment
 from linclass.sweep_command import sweep
-from linclass.training import evaluate
+from linclass.whole_splits import evaluate
 
 BASE = Experiment(dataset="cifar10-sample", train_size=300, epochs=3, batch_size=50)
 MLP = BASE.replace(model="mlp", hidden="8", optimizer="adam")

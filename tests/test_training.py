@@ -17,7 +17,8 @@ from linclass.models.mlp import MLP
 from linclass.optim import adam, momentum, sgd
 from linclass.schedules import constant
 from linclass.train_state import TrainState
-from linclass.training import Callback, Trainer, evaluate
+from linclass.training import Callback, Trainer
+from linclass.whole_splits import evaluate
 
 D, C, N = 7, 3, 53
 

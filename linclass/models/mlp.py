@@ -112,16 +112,16 @@ class MLP(Network):
             buffers=buffers.select(models),
         )
 
-    def twin(self) -> MLP:
+    def twin(self, params: Params | None = None, buffers: Params | None = None) -> MLP:
         """The same models, for another thread."""
         return MLP(
-            self.params,
+            self.params if params is None else params,
             seeds=self.seeds,
             activation=self.activation,
             dropout=self.dropout,
             loss=self._loss,
             l2=self.l2,
-            buffers=self.buffers,
+            buffers=self.buffers if buffers is None else buffers,
         )
 
     def hidden(self, x: Array) -> list[Array]:

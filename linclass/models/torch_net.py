@@ -131,7 +131,7 @@ class TorchMLP:
             l2=l2,
         )
 
-    def twin(self) -> None:
+    def twin(self, params: Params | None = None, buffers: Params | None = None) -> None:
         """Torch has threads of its own."""
 
     def select(self, models: int | slice) -> TorchMLP:
