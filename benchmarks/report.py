@@ -80,7 +80,7 @@ def gflop(workload: Workload, problem: Problem) -> float:
 def workload_lines(record: dict[str, Any], rounds: int) -> list[str]:
     """A table: a line for each contender that was timed, and the others by name with the reason."""
     lines = [
-        f"{record['name']}: {record['title']} ({record['gflop']:.2f} GFLOP a round, {rounds} rounds)",
+        f"{record['name']}: {record['title']} ({record['gflop']:.2f} GFLOP an epoch, {rounds} rounds)",
         f"  {'contender':14s}{'median':>10s}{'minimum':>10s}{'spread':>8s}{'x linclass':>12s}"
         f"{'target':>8s}{'of peak':>9s}  threads",
     ]

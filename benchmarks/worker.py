@@ -2,7 +2,7 @@
 
 {"do": "check", "to": FILE}   train the check's few batches, write weights and scores to FILE
 {"do": "prepare"}             load all rows, compile, try each number of threads, keep the fastest
-{"do": "round"}               one epoch: {"seconds": ...}
+{"do": "round"}               an epoch or a few: {"seconds": ... of one}
 {"do": "quit"}
 """
 
@@ -40,8 +40,7 @@ class Worker:
             Problem(self._workload, quick=self._quick, check=True), self._threads
         )
         contender.use_threads(self._threads)
-        for epoch in range(1, EPOCHS + 1):
-            contender.epoch(epoch)
+        contender.epochs(1, EPOCHS)
         arrays = {f"weights {name}": array for name, array in contender.weights().items()}
         for split, scores in contender.scores().items():
             arrays[f"scores {split}"] = np.stack(scores)
@@ -61,10 +60,12 @@ class Worker:
         return {"threads": best, "models": contender.models}
 
     def round(self) -> dict[str, Any]:
-        """One epoch."""
+        """The seconds of an epoch, the mean over those of a round."""
         assert self._contender is not None, "prepare comes first"
-        self._epoch += 1
-        return {"seconds": self._contender.epoch(self._epoch)}
+        count = self._workload.epochs_a_round
+        seconds = self._contender.epochs(self._epoch + 1, count)
+        self._epoch += count
+        return {"seconds": seconds / count}
 
     def serve(self, orders: TextIO, answers: TextIO) -> None:
         """Until told to quit, or nobody is there any more."""

@@ -1,4 +1,4 @@
-"""What is trained: one row a workload. A round is one epoch of it."""
+"""What is trained: one row a workload. A round is an epoch of it, or a few."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Workload:
         sizes: features, hidden widths (ReLU), outputs. batch_size, shuffle: see `linclass.datasets.batches`.
         lr, l2: eta and lambda, K numbers each. seeds: of the first weights, K numbers.
         own_orders: each model has an order of its own, as `--seeds` gives; else batches are common.
-        evaluates: a round also computes loss and accuracy on all three splits.
+        evaluates: after each epoch loss and accuracy on all three splits are computed.
         one_by_one: of K models, how many a peer that trains one after the other really trains in a round; its
             time is multiplied by K / one_by_one.
         contenders: those that can do it. targets: contender -> how many times linclass's time it should need.
@@ -43,6 +43,11 @@ class Workload:
     targets: tuple[tuple[str, float], ...] = ()
 
     @property
+    def epochs_a_round(self) -> int:
+        """Several where an epoch may begin before the last one is evaluated; the mean is what counts."""
+        return 4 if self.evaluates else 1
+
+    @property
     def K(self) -> int:
         """Models side by side."""
         return len(self.seeds)
@@ -60,7 +65,7 @@ class Workload:
         return [(f"W{number}", f"b{number}") for number in range(1, len(self.sizes))]
 
     def flops(self, train: int, evaluated: int) -> float:
-        """Of the matrix products of a round: `train` rows trained on, `evaluated` rows evaluated.
+        """Of the matrix products of an epoch: `train` rows trained on, `evaluated` rows evaluated.
 
         A layer of d x C weights takes 2 d C a row for x W^T, as many for dW, and as many for dx, which the
         first layer does not need.

@@ -33,6 +33,10 @@ class Contender(Protocol):
         """Train epoch `number` (from 1, in turn), evaluate if the workload does; the seconds it took."""
         ...
 
+    def epochs(self, first: int, count: int) -> float:
+        """Train `count` epochs from number `first` on, evaluating as `epoch` does; the seconds they took."""
+        ...
+
     def weights(self) -> dict[str, Array]:
         """By linclass's names, `(models, ...)`."""
         ...
@@ -62,6 +66,9 @@ class Peer(ABC):
             for name, (loss, correct) in evaluation.items()
         }
         return seconds
+
+    def epochs(self, first: int, count: int) -> float:
+        return sum(self.epoch(number) for number in range(first, first + count))
 
     def scores(self) -> Scores:
         return self._scores

@@ -69,6 +69,7 @@ class Own:
         self._trainer.threads, self._blas_threads = (1, threads) if self._is_wide else (threads, 1)
 
     def epoch(self, number: int) -> float:
+        """To the end of epoch `number`, whichever was the last one."""
         inputs, evaluates = self._inputs, self.workload.evaluates
         with blas.limited(self._blas_threads):  # as `Job.fit`
             started = time.perf_counter()
@@ -80,6 +81,12 @@ class Own:
             )
             ended = time.perf_counter() if evaluates else self._last_batch.at
         return ended - started
+
+    def epochs(self, first: int, count: int) -> float:
+        if self.workload.evaluates:
+            return self.epoch(first + count - 1)
+        # only the training counts, and the trainer evaluates after each epoch
+        return sum(self.epoch(number) for number in range(first, first + count))
 
     def weights(self) -> dict[str, Array]:
         return dict(self._trainer.state.params)
