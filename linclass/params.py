@@ -134,11 +134,13 @@ def as_slice(models: int | slice) -> slice:
     return slice(models, models + 1) if isinstance(models, int) else models
 
 
+def surely_finite(arrays: Mapping[str, Array]) -> bool:
+    """False where a number is infinite or NaN, and, rarely, where their squares add up to infinity."""
+    everything = [arrays.flat] if isinstance(arrays, Params) else arrays.values()
+    return all(math.isfinite(np.vdot(array, array)) for array in everything)
+
+
 def finite(arrays: Mapping[str, Array]) -> Array:
     """`(K,)`: whether all of each model's numbers are finite; arrays `(K, ...)`."""
-    # a sum of squares is one fast pass; it is infinite or NaN where a number is, and rarely otherwise
-    everything = [arrays.flat] if isinstance(arrays, Params) else arrays.values()
-    if all(math.isfinite(np.vdot(array, array)) for array in everything):
-        return np.ones(len(next(iter(arrays.values()))), bool)
     each = [np.isfinite(array.reshape(len(array), -1)).all(axis=1) for array in arrays.values()]
     return np.asarray(np.all(each, axis=0))

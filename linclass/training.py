@@ -27,7 +27,7 @@ from linclass.errors import DivergedError
 from linclass.models import shares
 from linclass.models.base import Model
 from linclass.optim import Optimizer
-from linclass.params import Array, finite
+from linclass.params import Array, finite, surely_finite
 from linclass.schedules import Schedule
 from linclass.second_core import ALONE, Worker, working
 from linclass.train_state import TrainState
@@ -356,6 +356,8 @@ class Trainer:
 
     def _check_params(self, model: Model, models: slice, lr: Array, where: str) -> None:
         """Stop the models that a finite gradient has thrown out of the finite numbers."""
+        if surely_finite(model.params):
+            return
         for i in np.flatnonzero(~finite(model.params)):
             k, what = int(models.start + i), f"the parameters are no longer finite after {where}"
             self._diverge(k, what, lr[i], _smaller(lr[i]))
