@@ -68,9 +68,9 @@ def affine_backward(x: Array, dS: Array, dW: Array, db: Array) -> None:
 
 
 def _summable(a: Array, K: int) -> Array:
-    """`stacked`, but single columns are copied: BLAS adds up a vector with gaps in another order."""
+    """`stacked`, but up to three columns are copied: OpenBLAS adds them up in another order with gaps."""
     view = stacked(a, K)
-    return np.ascontiguousarray(view) if view.shape[2] == 1 else view
+    return np.ascontiguousarray(view) if view.shape[2] < 4 else view
 
 
 def affine_backward_input(dS: Array, W: Array, out: Array) -> Array:

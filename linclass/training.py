@@ -33,10 +33,14 @@ from linclass.second_core import ALONE, Worker, working
 from linclass.train_state import TrainState
 from linclass.whole_splits import Evaluations, Helper, Splits, evaluate_all, fraction
 
-WORTH_SHARING = 1e6
-"""Rows of a batch times parameters of a model from which a second core trains every other replica. An epoch
-of ten linear models (3e6), evaluation included, then took 0.85 to 0.91 of the time that it took where the
-second core made their batches."""
+WORTH_SHARING = 8e6
+"""Rows of a batch times parameters, of all replicas, from which a second core trains half of them. Ten
+linear models of 30,000 parameters (3e7) then took 0.72 of one core's time, in two groups of five."""
+
+
+def replicas_are_worth_sharing(model: Model, batch_size: int) -> bool:
+    """See WORTH_SHARING."""
+    return model.params.K > 1 and batch_size * sum(a.size for a in model.params.values()) >= WORTH_SHARING
 
 
 class Callback:
@@ -76,9 +80,9 @@ class Trainer:
         augmentation: changes the batches that are trained on, never the rows that are evaluated.
         threads: with 2, a second core gathers the next batches, or trains every other replica, or half of a
             stack (`models.shares`), and evaluates half of the rows.
-        side_by_side: compute the batches of replicas, to each its own rows, as one; the same bits. For
-            regression only; not with augmentation, whose changes are those of one model, nor with shuffled
-            batches, the short one of which comes to each at another time.
+        side_by_side: so many replicas' batches, to each its own rows, are computed as one; the same bits. Not
+            with augmentation, whose changes are those of one model, nor with shuffled batches of which one is
+            short and comes to each at another time.
     """
 
     def __init__(
@@ -96,24 +100,20 @@ class Trainer:
         test: bool = False,
         augmentation: Augmentation | None = None,
         threads: int = 1,
-        side_by_side: bool = False,
+        side_by_side: int = 1,
     ) -> None:
         self.model, self.optimizer, self.schedule = model, optimizer, schedule
         self.batch_size, self.shuffle, self.drop_last = batch_size, shuffle, drop_last
         self.augmentation = augmentation
         self.callbacks = list(callbacks)
         self.state = TrainState.initial(model, optimizer, test=test) if state is None else state
-        self.tracks = self._make_tracks(seed)
-        self._together = None
-        if side_by_side and len(self.tracks) > 1:
-            seeds = [seed for track in self.tracks for seed in track.seeds]
-            self._together = _Track(slice(0, model.K), seeds, model, self.state.slots)
+        self.tracks = self._make_tracks(seed, side_by_side)
         self.threads, self.worker = threads, ALONE
         self._twin = model.twin() if threads > 1 else None
         self._shares: shares.Shares | None = None
-        whole = self._together is not None or len(self.tracks) == 1
-        if threads > 1 and whole and shares.are_worth_it(model, batch_size):
-            self._shares = shares.Shares(model, own_rows=self._together is not None)
+        common = len(self.tracks) == len(self.tracks[0].seeds) == 1
+        if threads > 1 and common and shares.are_worth_it(model, batch_size):
+            self._shares = shares.Shares(model)
         self._evaluator: Evaluator | None = None
         self._pending: Pending | None = None
         self._ended_at = 0.0
@@ -122,17 +122,32 @@ class Trainer:
         self._divergence = ""
         self._untold: dict[int, str] = {}
 
-    def _make_tracks(self, seed: int | Sequence[int]) -> list[_Track]:
-        K, slots = self.model.K, self.state.slots
-        if isinstance(seed, int) or len(seed) == K == 1:
-            common = seed if isinstance(seed, int) else seed[0]
-            return [_Track(slice(0, K), [common], self.model, slots)]
+    def _make_tracks(self, seed: int | Sequence[int], size: int) -> list[_Track]:
+        """One of all models for a common seed; else one of every `size` replicas."""
+        K = self.model.K
+        if isinstance(seed, int):
+            return [self._track(slice(0, K), [seed])]
         if len(seed) != K:
             raise ValueError(f"{len(seed)} seeds for {K} models; expected one each")
-        return [
-            _Track(slice(k, k + 1), [s], self.model.select(k), {n: p.select(k) for n, p in slots.items()})
-            for k, s in enumerate(seed)
-        ]
+        return [self._track(slice(k, min(k + size, K)), seed[k : k + size]) for k in range(0, K, size)]
+
+    def _track(self, models: slice, seeds: Sequence[int]) -> _Track:
+        slots = self.state.slots
+        if models == slice(0, self.model.K):
+            return _Track(models, seeds, self.model, slots)
+        own = {name: slot.select(models) for name, slot in slots.items()}
+        return _Track(models, seeds, self.model.select(models), own)
+
+    def _active_tracks(self) -> Iterator[_Track]:
+        """Those with something to train; replicas beside a stopped one are computed one by one."""
+        for track in self.tracks:
+            active = self.state.active[track.models]
+            if active.all() or (active.any() and len(track.seeds) == 1):
+                yield track
+            elif active.any():
+                for k in map(int, np.flatnonzero(active)):
+                    model = track.models.start + k
+                    yield self._track(slice(model, model + 1), [track.seeds[k]])
 
     def fit(self, train: Inputs, *, epochs: int, valid: Inputs, test: Inputs | None = None) -> TrainState:
         """Train until `epochs` epochs are done in all, every model has stopped, or a stop is requested.
@@ -166,9 +181,7 @@ class Trainer:
         """What is left of the current epoch's batches; False if not all of them were done."""
         state = self.state
         epoch, first = state.epoch + 1, state.step - state.epoch * self.batches_per_epoch
-        tracks = [track for track in self.tracks if state.active[track.models].any()]
-        if self._together is not None and state.active.all():
-            tracks = [self._together]
+        tracks = list(self._active_tracks())
         mine, others = (tracks[::2], tracks[1::2]) if self._shares_tracks() else (tracks, [])
         is_busy = bool(others) or self._shares is not None
         stream = self._stream(train, mine, epoch, first, ALONE if is_busy else self.worker)
@@ -226,11 +239,10 @@ class Trainer:
         return pending.evaluations.result()
 
     def _shares_tracks(self) -> bool:
-        """Whether the second core trains every other replica, instead of making batches for all."""
-        if self._twin is None or self.augmentation is not None:
+        """Whether the second core trains every other track, instead of gathering batches for all."""
+        if self._twin is None or self.augmentation is not None or len(self.tracks) == 1:
             return False
-        size = sum(array[0].size for array in self.model.params.values())
-        return bool(self.batch_size * size >= WORTH_SHARING)
+        return replicas_are_worth_sharing(self.model, self.batch_size)
 
     def _stream(
         self, train: Inputs, tracks: Sequence[_Track], epoch: int, first: int, worker: Worker

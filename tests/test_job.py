@@ -8,6 +8,7 @@ from threadpoolctl import threadpool_info
 
 from linclass.datasets.dataset import Dataset, Split
 from linclass.job import WIDE, Job, build, has_wide_products
+from linclass.models.build import replica_seeds
 from linclass.settings import Experiment
 from linclass.training import Callback, Trainer
 
@@ -72,3 +73,63 @@ def test_common_batches_make_one_wide_product_of_narrow_models() -> None:
     rows = int(np.ceil(WIDE / job.model.params["W"].size))
     assert has_wide_products(job.model, rows, common=True)
     assert not has_wide_products(job.model, rows)
+
+
+LINEAR = Experiment(batch_size=50, epochs=2, eta=0.01, l2=0.01, scaling="per-pixel")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        LINEAR,
+        LINEAR.replace(shuffle="batches"),
+        LINEAR.replace(batch_size=70, shuffle="batches"),
+        LINEAR.replace(loss="svm", dtype="float64"),
+        LINEAR.replace(model="mlp", hidden="9,7", optimizer="adam", dropout=0.2),
+        LINEAR.replace(model="mlp", hidden="9", optimizer="momentum", loss="bce"),
+        LINEAR.replace(model="mlp", hidden="9", batch_norm=True),
+        LINEAR.replace(clip=0.5),
+    ],
+    ids=["linear", "batches", "short batch", "svm", "mlp", "bce", "batch norm", "clip"],
+)
+def test_replicas_are_to_the_bit_what_each_is_alone(
+    settings: Experiment, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("linclass.training.WORTH_SHARING", 0)
+    data, K = dataset(), 5
+    job = build(settings.replace(seeds=K), data, threads=threads)
+    together = job.fit()
+    for k, seed in enumerate(replica_seeds(settings.replace(seeds=K))):
+        alone = build(settings.replace(seed=seed), data).fit()
+        np.testing.assert_array_equal(together.params.matrix()[k], alone.params.matrix()[0])
+        np.testing.assert_array_equal(
+            together.history.column("running_loss", k), alone.history.column("running_loss", 0)
+        )
+
+
+@pytest.mark.parametrize(
+    ("threads", "K", "change", "expected"),
+    [
+        (1, 10, {}, [10]),
+        (2, 10, {}, [5, 5]),
+        (2, 3, {}, [2, 1]),
+        (2, 10, {"clip": 1.0}, [1] * 10),
+        (2, 10, {"batch_size": 70, "shuffle": "batches"}, [1] * 10),
+        (2, 10, {"batch_size": 70, "shuffle": "batches", "drop_last": True}, [5, 5]),
+        (1, 1, {}, [1]),
+    ],
+)
+def test_groups_of_replicas(
+    threads: int, K: int, change: dict[str, object], expected: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("linclass.training.WORTH_SHARING", 0)
+    job = build(LINEAR.replace(seeds=K, **change), dataset(), threads=threads)
+    assert [len(track.seeds) for track in job.trainer.tracks] == expected
+
+
+def test_no_more_replicas_side_by_side_than_the_cache_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows_of_one = LINEAR.batch_size * D * np.dtype(LINEAR.dtype).itemsize
+    monkeypatch.setattr("linclass.job.LARGEST_GROUP", 3 * rows_of_one)
+    job = build(LINEAR.replace(seeds=10), dataset())
+    assert [len(track.seeds) for track in job.trainer.tracks] == [3, 3, 3, 1]

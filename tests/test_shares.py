@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from linclass import training
 from linclass.datasets.dataset import Split
 from linclass.datasets.inputs import Inputs
 from linclass.losses import make_loss
@@ -13,7 +14,7 @@ from linclass.models.mlp import MLP
 from linclass.optim import adam, sgd
 from linclass.params import Array
 from linclass.schedules import constant
-from linclass.second_core import ALONE, working
+from linclass.second_core import working
 from linclass.train_state import TrainState
 from linclass.training import Trainer
 
@@ -53,15 +54,6 @@ def test_two_shares_are_the_stack(K: int, options: dict[str, float]) -> None:
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-12)
 
 
-def test_to_each_model_its_own_rows() -> None:
-    whole, shared, data = stack(3, loss="squared"), stack(3, loss="squared"), rows("squared")
-    x, y = data.rows(np.random.default_rng(2).integers(0, N, (10, 3)))
-    expected = results(whole, whole.loss_and_grads(x, y, step=0))
-    cost = shares.Shares(shared, own_rows=True).loss_and_grads(ALONE, x, y, step=0)
-    for one, other in zip(results(shared, cost), expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=0, atol=1e-12)
-
-
 def train(threads: int, eta: list[float], seed: int | list[int], loss: str) -> TrainState:
     model, data = stack(len(eta), loss=loss), rows(loss)
     trainer = Trainer(
@@ -71,9 +63,9 @@ def train(threads: int, eta: list[float], seed: int | list[int], loss: str) -> T
         batch_size=15,
         seed=seed,
         threads=threads,
-        side_by_side=isinstance(seed, list),
+        side_by_side=2 if isinstance(seed, list) else 1,
     )
-    assert (trainer._shares is not None) == (threads > 1)
+    assert (trainer._shares is not None) == (threads > 1 and isinstance(seed, int))
     return trainer.fit(data, epochs=4, valid=data)
 
 
@@ -81,6 +73,7 @@ def train(threads: int, eta: list[float], seed: int | list[int], loss: str) -> T
 @pytest.mark.parametrize("eta", [[0.01, 0.02, 0.03], [0.01, 1e30, 0.01]], ids=["sound", "one diverges"])
 def test_training_in_shares_is_training(own: bool, eta: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shares, "SMALLEST", 0)
+    monkeypatch.setattr(training, "WORTH_SHARING", 0)
     seed, loss = ([4, 5, 6], "squared") if own else (4, "softmax")
     one, two = (train(threads, eta, seed, loss) for threads in (1, 2))
     np.testing.assert_allclose(two.params.flat, one.params.flat, rtol=0, atol=1e-10)

@@ -109,7 +109,7 @@ def test_replicas_side_by_side_are_exactly_the_single_runs(
             batch_size=20,
             seed=seeds,
             shuffle=shuffle,
-            side_by_side=side_by_side,
+            side_by_side=len(seeds) if side_by_side else 1,
         )
         t.fit(train, epochs=3, valid=valid)
         return t
@@ -130,7 +130,7 @@ def test_replicas_side_by_side_go_on_when_one_diverges() -> None:
     for side_by_side in (True, False):
         model = MLP.create((2, 6, 1), seeds=[0, 1, 2], loss=make_loss("squared"))
         eta = constant(np.array([0.01, 1e200, 0.02]))
-        t = Trainer(model, sgd(), eta, batch_size=20, seed=[0, 1, 2], side_by_side=side_by_side)
+        t = Trainer(model, sgd(), eta, batch_size=20, seed=[0, 1, 2], side_by_side=3 if side_by_side else 1)
         t.fit(train, epochs=3, valid=train)
         assert list(t.state.active) == [True, False, True]
         finals.append(t.state.params.flat)

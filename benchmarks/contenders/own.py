@@ -10,12 +10,13 @@ from benchmarks.contenders.contender import Scores
 from benchmarks.problem import Problem
 from linclass import blas, optim, schedules
 from linclass.datasets.inputs import Inputs
-from linclass.job import has_wide_products, scaled_in_model
+from linclass.job import has_wide_products, scaled_in_model, side_by_side
 from linclass.losses import make_loss
 from linclass.models.base import Model
 from linclass.models.linear import Linear
 from linclass.models.mlp import MLP
 from linclass.params import Array
+from linclass.settings import Experiment
 from linclass.training import Callback, Trainer
 
 DTYPE = "float32"
@@ -60,10 +61,18 @@ class Own:
             callbacks=[self._last_batch] if not workload.evaluates else [],
             test=workload.evaluates,
             threads=threads,
+            side_by_side=self._replicas_as_one(model, threads),
         )
         self._is_wide = has_wide_products(model, workload.batch_size, common=not workload.own_orders)
         self._blas_threads = 1
         self.use_threads(threads)
+
+    def _replicas_as_one(self, model: Model, threads: int) -> int:
+        if not self.workload.own_orders:
+            return 1
+        settings = Experiment(batch_size=self.workload.batch_size)
+        train = self._inputs["train"]
+        return side_by_side(settings, model, train.split.x.shape[1], len(train), threads)
 
     def use_threads(self, threads: int) -> None:
         self._trainer.threads, self._blas_threads = (1, threads) if self._is_wide else (threads, 1)

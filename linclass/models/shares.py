@@ -24,29 +24,19 @@ def are_worth_it(model: Model, batch_size: int) -> bool:
 
 
 class Shares:
-    """Two parts of a stack of K > 1 models, on its memory.
+    """Two parts of a stack of K > 1 models with common rows, on its memory."""
 
-    Args:
-        own_rows: to each model its own; else x and y are common to all.
-    """
-
-    def __init__(self, model: Model, *, own_rows: bool = False) -> None:
-        self._model, self._h, self._own_rows = model, model.params.K // 2, own_rows
-        self._first, self._second = model.select(slice(0, self._h)), model.select(slice(self._h, None))
+    def __init__(self, model: Model) -> None:
+        self._model, h = model, model.params.K // 2
+        self._first, self._second = model.select(slice(0, h)), model.select(slice(h, None))
 
     def loss_and_grads(self, worker: Worker, x: Array, y: Array, *, step: int) -> Array:
         """What `model.loss_and_grads` does."""
         first, second = self._first, self._second
-        x1, y1, x2, y2 = self._split(x, y) if self._own_rows else (x, y, x, y)
-        theirs = worker.start(partial(second.loss_and_grads, x2, y2, step=step))
-        costs = first.loss_and_grads(x1, y1, step=step), theirs.result()
+        theirs = worker.start(partial(second.loss_and_grads, x, y, step=step))
+        costs = first.loss_and_grads(x, y, step=step), theirs.result()
         self._model.batch = Batch(
             np.concatenate([first.batch.loss, second.batch.loss]),
             np.concatenate([first.batch.correct, second.batch.correct]),
         )
         return np.concatenate(costs)
-
-    def _split(self, x: Array, y: Array) -> tuple[Array, Array, Array, Array]:
-        """x `(n, K*d)` and y `(K, n)` or `(K, n, C)` of each part."""
-        columns = self._h * (x.shape[1] // len(y))
-        return x[:, :columns], y[: self._h], x[:, columns:], y[self._h :]
