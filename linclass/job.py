@@ -96,7 +96,8 @@ def build(
         total_steps=per_epoch * settings.epochs,
     )
     common = common_order or len(stack) > 1
-    wide = has_wide_products(model, settings.batch_size, common=common)
+    # PyTorch has threads of its own
+    wide = settings.model != "torch-mlp" and has_wide_products(model, settings.batch_size, common=common)
     trainer = Trainer(
         model,
         build_optimizer(settings),
@@ -157,7 +158,7 @@ times as long as one."""
 def has_wide_products(model: Model, batch_size: int, *, common: bool = False) -> bool:
     """Whether BLAS has the better use for a second core; common: all models of the stack share their rows."""
     first, *rest = model.params.values()
-    widest = max(first.size if common else first[0].size, *(array[0].size for array in rest))
+    widest = max([first.size if common else first[0].size, *(array[0].size for array in rest)])
     return bool(batch_size * widest >= WIDE)
 
 

@@ -45,7 +45,13 @@ class Profile:
             (trainer, "_each", "output"),
         ):
             setattr(owner, method, self._timed(part, getattr(owner, method)))
-        for model in {trainer.model, *(track.model for track in trainer.tracks)}:
+        models = {trainer.model, *(track.model for track in trainer.tracks)}
+        if trainer.shares is not None:
+            models.add(trainer.shares.first)
+            trainer.shares.loss_and_grads = self._timed(  # type: ignore[method-assign]
+                "forward", trainer.shares.loss_and_grads
+            )
+        for model in models:
             for method, part in (("loss_and_grads", "forward"), ("_backward", "backward")):
                 if hasattr(model, method):
                     setattr(model, method, self._timed(part, getattr(model, method)))

@@ -19,13 +19,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from linclass.ahead import Evaluator, Pending
+from linclass.ahead import Evaluator, LastBatch, Pending
 from linclass.datasets import batches
 from linclass.datasets.augment import Augmentation
 from linclass.datasets.inputs import Batch, Change, Inputs, Selection
 from linclass.errors import DivergedError
-from linclass.models import shares
 from linclass.models.base import Model
+from linclass.models.shares import Shares, are_worth_it
 from linclass.optim import Optimizer
 from linclass.params import Array, finite, surely_finite
 from linclass.schedules import Schedule
@@ -45,7 +45,9 @@ def replicas_are_worth_sharing(model: Model, batch_size: int) -> bool:
 
 class Callback:
     """Named hooks that do nothing; override some. A callback owns no fact that changes training:
-    what it decides from is read back from the history."""
+    what it decides from is read back from the history. All that it may change is, at an epoch's end,
+    `state.active` and `state.best`, and `stop_requested`. With two threads `on_batch_end` is not called for
+    batches that are trained while the last epoch is evaluated."""
 
     def on_fit_start(self, trainer: Trainer) -> None: ...
     def on_batch_end(self, trainer: Trainer) -> None: ...
@@ -110,10 +112,10 @@ class Trainer:
         self.tracks = self._make_tracks(seed, side_by_side)
         self.threads, self.worker = threads, ALONE
         self._twin = model.twin() if threads > 1 else None
-        self._shares: shares.Shares | None = None
+        self.shares: Shares | None = None
         common = len(self.tracks) == len(self.tracks[0].seeds) == 1
-        if threads > 1 and common and shares.are_worth_it(model, batch_size):
-            self._shares = shares.Shares(model)
+        if threads > 1 and common and are_worth_it(model, batch_size):
+            self.shares = Shares(model)
         self._evaluator: Evaluator | None = None
         self._pending: Pending | None = None
         self._ended_at = 0.0
@@ -168,10 +170,14 @@ class Trainer:
         ):
             self._evaluator = Evaluator(self.model, evaluating) if evaluating.parallel else None
             self._ended_at = time.perf_counter()
-            while self.state.epoch < epochs and self.state.active.any() and not self.stop_requested:
-                if self._train_epoch(train) and self._settle():
-                    self._finish_epoch(splits, is_last=self.state.epoch + 1 >= epochs)
-            self._settle()
+            try:
+                while self.state.epoch < epochs and self.state.active.any() and not self.stop_requested:
+                    if self._train_epoch(train) and self._settle():
+                        self._finish_epoch(splits, is_last=self.state.epoch + 1 >= epochs)
+                self._settle()
+            except BaseException:
+                self._drop_pending()
+                raise
         self._each("on_fit_end")
         if self._divergence and self.state.diverged.all():
             raise DivergedError(self._divergence)
@@ -183,8 +189,10 @@ class Trainer:
         epoch, first = state.epoch + 1, state.step - state.epoch * self.batches_per_epoch
         tracks = list(self._active_tracks())
         mine, others = (tracks[::2], tracks[1::2]) if self._shares_tracks() else (tracks, [])
-        is_busy = bool(others) or self._shares is not None
-        stream = self._stream(train, mine, epoch, first, ALONE if is_busy else self.worker)
+        worker = self.worker
+        if others or self.shares is not None or (self.shuffle != "samples" and self.augmentation is None):
+            worker = ALONE  # it is busy, or there is nothing to gather
+        stream = self._stream(train, mine, epoch, first, worker)
         other_stream = self._stream(train, others, epoch, first, ALONE)
         for batch in range(first + 1, self.batches_per_epoch + 1):
             lr, where = self._learning_rates(state.step), f"epoch {epoch}, batch {batch}"
@@ -206,14 +214,14 @@ class Trainer:
 
     def _has_idle_core(self) -> bool:
         """Whether the second core has time to evaluate while the next epoch is trained."""
-        return self.threads > 1 and self._twin is not None and not self._shares and not self._shares_tracks()
+        return self.threads > 1 and self._twin is not None and not self.shares and not self._shares_tracks()
 
     def _finish_epoch(self, splits: Splits, *, is_last: bool) -> None:
         """End the epoch whose batches are done, or leave that pending and go ahead."""
         if is_last or self._evaluator is None:
             self._end_epoch(self._evaluate(splits), splits.train)
             return
-        self._pending = self._evaluator.begin(self.state, splits)
+        self._pending = self._evaluator.begin(self.model, self.state, splits)
         self.state.epoch += 1
         self.state.clear_running()
 
@@ -226,14 +234,21 @@ class Trainer:
         if pending is None:
             return True
         evaluations = self._wait_for(pending)
-        self._pending = None
-        here, active = state.moment(), state.active.copy()
-        state.go_to(pending.end)
+        here, last, before = state.moment(), LastBatch.of(self.model), (*state.active, self.stop_requested)
+        self._drop_pending()
         self._end_epoch(evaluations, pending.train)
-        if pending.is_void or (state.active != active).any():
+        if pending.is_void or (*state.active, self.stop_requested) != before:
             return False
         state.go_to(here)
+        last.give_to(self.model)
         return True
+
+    def _drop_pending(self) -> None:
+        """Back to the end of the epoch that is pending, if one is; it is not evaluated."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            self.state.go_to(pending.end)
+            pending.last.give_to(self.model)
 
     def _wait_for(self, pending: Pending) -> Evaluations:
         return pending.evaluations.result()
@@ -298,8 +313,8 @@ class Trainer:
             return
         was_active = active.copy()
         frozen = [] if active.all() else state.models(track.models.start + np.flatnonzero(~active))
-        if self._shares is not None and model is self.model:
-            cost = self._shares.loss_and_grads(self.worker, x, y, step=state.step)
+        if self.shares is not None and model is self.model:
+            cost = self.shares.loss_and_grads(self.worker, x, y, step=state.step)
         else:
             cost = model.loss_and_grads(x, y, step=state.step)
         self._check_finite(cost, track.models, lr, where)
@@ -377,10 +392,10 @@ class Trainer:
     def _diverge(self, k: int, what: str, eta: float, advice: str) -> None:
         """Stop model k; its weights go back to the best ones."""
         state = self.state
+        if not state.active[k]:
+            return
         if self._pending is not None:  # which are the best weights, is not known yet
             self._pending.is_void = True
-            return
-        if not state.active[k]:
             return
         state.active[k], state.diverged[k] = False, True
         state.restore_best(k)

@@ -14,6 +14,7 @@ from linclass.callbacks import BestKeeper, EarlyStop, OverfitMonitor
 from linclass.datasets.dataset import Split
 from linclass.datasets.inputs import Inputs
 from linclass.errors import DivergedError
+from linclass.models.linear import Linear
 from linclass.models.mlp import MLP
 from linclass.optim import adam
 from linclass.schedules import constant
@@ -50,7 +51,8 @@ class Witness(Callback):
         slots = b"".join(slot.flat.tobytes() for slot in state.slots.values())
         flats = state.params.flat.tobytes(), state.buffers.flat.tobytes(), slots
         rows = [{**row, "seconds": 0} for row in state.history.latest()]
-        self.seen.append((state.epoch, state.step, state.running_rows, rows, *flats))
+        last_batch = trainer.model.grads.flat.tobytes(), trainer.model.batch.loss.tobytes()
+        self.seen.append((state.epoch, state.step, state.running_rows, rows, *flats, *last_batch))
 
 
 def inputs(seed: int) -> Inputs:
@@ -155,3 +157,59 @@ def test_an_end_that_fails_is_told_and_the_epoch_is_in_the_history(evaluation: l
         trainer.fit(inputs(1), epochs=EPOCHS, valid=inputs(2))
     assert trainer.state.epoch == trainer.state.history.epochs == 2
     assert trainer.state.step == 2 * N // BATCH
+
+
+@pytest.mark.parametrize(("K", "is_idle"), [(1, True), (4, False)])
+def test_the_second_core_is_idle_beside_one_linear_model_and_not_beside_replicas(
+    K: int, is_idle: bool
+) -> None:
+    model = Linear.create(3072, 10, seeds=range(K))
+    trainer = Trainer(model, adam(), CONSTANT, batch_size=100, seed=list(range(K)), threads=2)
+    assert trainer._has_idle_core() == is_idle
+
+
+def test_an_evaluation_that_fails_is_told_and_done_again_by_the_next_fit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def failing(*arguments: Any) -> Evaluations:
+        raise MemoryError
+
+    trainer = make(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(ahead, "evaluate_all", failing)
+        with pytest.raises(MemoryError):
+            trainer.fit(inputs(1), epochs=EPOCHS, valid=inputs(2))
+    assert (trainer.state.epoch, trainer.state.step) == (0, N // BATCH)
+    trainer.fit(inputs(1), epochs=EPOCHS, valid=inputs(2))
+    whole = make(1)
+    whole.fit(inputs(1), epochs=EPOCHS, valid=inputs(2))
+    assert_the_same(whole, trainer)
+    assert trainer.state.history.epochs == EPOCHS
+
+
+def test_a_request_to_stop_at_an_epochs_end_stops_there(evaluation: list[int]) -> None:
+    class Stopper(Callback):
+        def on_epoch_end(self, trainer: Trainer) -> None:
+            trainer.stop_requested = trainer.state.epoch == 2
+
+    one, two, seen, seen_ahead = both(Stopper)
+    assert one.state.epoch == 2
+    assert seen == seen_ahead
+    assert_the_same(one, two)
+
+
+def test_a_stopped_model_of_infinite_cost_voids_nothing(evaluation: list[int]) -> None:
+    counts = []
+    for threads in (1, 2):
+        trainer = make(threads)
+        trainer.model.l2 = np.array([0.0, np.inf])
+        train_batch, count = trainer._train_batch, [0]
+
+        def counted(*arguments: Any, call: Any = train_batch, count: list[int] = count) -> None:
+            count[0] += 1
+            call(*arguments)
+
+        trainer._train_batch = counted  # type: ignore[method-assign]
+        trainer.fit(inputs(1), epochs=EPOCHS, valid=inputs(2))
+        counts.append(count[0])
+    assert counts[0] == counts[1]

@@ -27,6 +27,11 @@ ORDERS: dict[str, list[Order]] = {
     "contiguous": [(slice(start, start + 7), None) for start in range(0, 49, 7)],
     "changed": [(RNG.permutation(N)[:7], inverted) for _ in range(9)],
     "contiguous and changed": [(slice(start, start + 7), inverted) for start in range(0, 49, 7)],
+    "a short one first": [
+        (slice(0, 1), None),
+        *((slice(start, start + 7), None) for start in range(1, 50, 7)),
+    ],
+    "of both kinds": [(slice(0, 7), None), (RNG.permutation(N)[:7], None), (slice(7, 14), inverted)],
     "none": [],
 }
 

@@ -65,7 +65,7 @@ def train(threads: int, eta: list[float], seed: int | list[int], loss: str) -> T
         threads=threads,
         side_by_side=2 if isinstance(seed, list) else 1,
     )
-    assert (trainer._shares is not None) == (threads > 1 and isinstance(seed, int))
+    assert (trainer.shares is not None) == (threads > 1 and isinstance(seed, int))
     return trainer.fit(data, epochs=4, valid=data)
 
 
@@ -83,7 +83,7 @@ def test_training_in_shares_is_training(own: bool, eta: list[float], monkeypatch
 
 def test_little_work_and_single_models_are_not_shared() -> None:
     model = stack(4)
-    behind_the_first = model.params.flat.size - model.params["W1"].size
+    behind_the_first = model.params.flat.size - model.params["W1"].size - model.params["b1"].size
     enough = int(np.ceil(shares.SMALLEST / behind_the_first))
     assert shares.are_worth_it(model, enough)
     assert not shares.are_worth_it(model, enough - 1)

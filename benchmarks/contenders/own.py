@@ -17,6 +17,7 @@ from linclass.models.linear import Linear
 from linclass.models.mlp import MLP
 from linclass.params import Array
 from linclass.settings import Experiment
+from linclass.train_state import TrainState
 from linclass.training import Callback, Trainer
 
 DTYPE = "float32"
@@ -41,41 +42,47 @@ class Own:
         self.workload, self.models = workload, models or workload.K
         # the fastest number of threads up to `--threads`, as with the peers
         self.thread_choices = tuple(range(1, threads + 1))
-        model, scaler = scaled_in_model(
+        self._orders = workload.own_orders
+        self._model, scaler = scaled_in_model(
             _model(problem, self.models),
             problem.scaler,
             problem.splits["train"],
             workload.batch_size,
-            common=not workload.own_orders,
+            common=not self._orders,
         )
         self._inputs = {name: Inputs(split, scaler, DTYPE) for name, split in problem.splits.items()}
+        self._lr = problem.lr[: self.models]
+        # one number: common batches; a list: an order each
+        self._seed = problem.order_seeds[: self.models] if self._orders else problem.order_seeds[0]
         self._last_batch = LastBatch()
+        self._state: TrainState | None = None
+        self.use_threads(threads)
+
+    def use_threads(self, threads: int) -> None:
+        """As `job.build` deals them out; the training goes on."""
+        workload, model = self.workload, self._model
+        is_wide = has_wide_products(model, workload.batch_size, common=not self._orders)
+        self._blas_threads, threads = (threads, 1) if is_wide else (1, threads)
         self._trainer = Trainer(
             model,
             optim.make(workload.optimizer),
-            schedules.constant(problem.lr[: self.models]),
+            schedules.constant(self._lr),
             batch_size=workload.batch_size,
-            # one number: common batches; a list: an order each
-            seed=problem.order_seeds[: self.models] if workload.own_orders else problem.order_seeds[0],
+            seed=self._seed,
             shuffle=workload.shuffle,
             callbacks=[self._last_batch] if not workload.evaluates else [],
+            state=self._state,
             test=workload.evaluates,
             threads=threads,
-            side_by_side=self._replicas_as_one(model, threads),
+            side_by_side=self._replicas_as_one(threads),
         )
-        self._is_wide = has_wide_products(model, workload.batch_size, common=not workload.own_orders)
-        self._blas_threads = 1
-        self.use_threads(threads)
+        self._state = self._trainer.state
 
-    def _replicas_as_one(self, model: Model, threads: int) -> int:
-        if not self.workload.own_orders:
+    def _replicas_as_one(self, threads: int) -> int:
+        if not self._orders:
             return 1
-        settings = Experiment(batch_size=self.workload.batch_size)
-        train = self._inputs["train"]
-        return side_by_side(settings, model, train.split.x.shape[1], len(train), threads)
-
-    def use_threads(self, threads: int) -> None:
-        self._trainer.threads, self._blas_threads = (1, threads) if self._is_wide else (threads, 1)
+        train, settings = self._inputs["train"], Experiment(batch_size=self.workload.batch_size)
+        return side_by_side(settings, self._model, train.split.x.shape[1], len(train), threads)
 
     def epoch(self, number: int) -> float:
         """To the end of epoch `number`, whichever was the last one."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -97,28 +96,39 @@ class Inputs:
 
     def _groups(self, orders: Iterable[Order]) -> Iterator[list[Order]]:
         """As many orders at a time as GROUP_BYTES hold; the first comes alone, so that it comes soon."""
-        left, size = iter(orders), 1
-        while group := list(itertools.islice(left, size)):
+        group: list[Order] = []
+        size = limit = 0
+        for selection, change in orders:
+            group.append((selection, change))
+            n = selection.stop - selection.start if isinstance(selection, slice) else selection.size
+            size += n * self.split.x[0].nbytes
+            if size >= limit:
+                yield group
+                group, size, limit = [], 0, GROUP_BYTES
+        if group:
             yield group
-            first = group[0][0]
-            n = first.stop - first.start if isinstance(first, slice) else first.size
-            size = max(1, GROUP_BYTES // (n * self.split.x[0].nbytes))
 
     def _gather(self, group: Sequence[Order], buffer: Buffer) -> list[Batch]:
         """x as it is stored, or changed, and y, of each order; scattered rows are gathered together."""
-        x, y, d = self.split.x, self.split.y, self.split.x.shape[1]
-        scattered = [selection.ravel() for selection, _ in group if not isinstance(selection, slice)]
+        x, y, scattered = (
+            self.split.x,
+            self.split.y,
+            [s.ravel() for s, _ in group if not isinstance(s, slice)],
+        )
         if scattered:
             index = np.concatenate(scattered) if len(scattered) > 1 else scattered[0]
             # mode="clip": the default mode gathers into a hidden copy of `out` first
-            x = np.take(x, index, axis=0, out=buffer.get("raw", len(index), d, x.dtype), mode="clip")
-            y = y[index]
+            raw = buffer.get("raw", len(index), x.shape[1], x.dtype)
+            gathered = np.take(x, index, axis=0, out=raw, mode="clip"), y[index]
         batches, start = [], 0
         for selection, change in group:
-            if not isinstance(selection, slice):
-                start, selection = start + selection.size, slice(start, start + selection.size)
-            rows = x[selection]
-            batches.append((rows if change is None else change(rows), y[selection]))
+            if isinstance(selection, slice):
+                rows, targets = x[selection], y[selection]
+            else:
+                stop = start + selection.size
+                rows, targets = (array[start:stop] for array in gathered)
+                start = stop
+            batches.append((rows if change is None else change(rows), targets))
         return batches
 
     def _scaled(self, selection: Selection, batch: Batch, buffer: Buffer) -> Batch:

@@ -19,7 +19,7 @@ rows is one product, which two narrower ones do not replace: six linear models t
 
 def are_worth_it(model: Model, batch_size: int) -> bool:
     """Whether there are several models, with enough to do."""
-    _, *rest = (array.size for array in model.params.values())
+    _W1, _b1, *rest = (array.size for array in model.params.values())
     return model.params.K > 1 and batch_size * sum(rest) >= SMALLEST
 
 
@@ -28,11 +28,11 @@ class Shares:
 
     def __init__(self, model: Model) -> None:
         self._model, h = model, model.params.K // 2
-        self._first, self._second = model.select(slice(0, h)), model.select(slice(h, None))
+        self.first, self._second = model.select(slice(0, h)), model.select(slice(h, None))
 
     def loss_and_grads(self, worker: Worker, x: Array, y: Array, *, step: int) -> Array:
         """What `model.loss_and_grads` does."""
-        first, second = self._first, self._second
+        first, second = self.first, self._second
         theirs = worker.start(partial(second.loss_and_grads, x, y, step=step))
         costs = first.loss_and_grads(x, y, step=step), theirs.result()
         self._model.batch = Batch(
