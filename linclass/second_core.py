@@ -4,8 +4,9 @@ numpy releases the interpreter's lock in products and in ufuncs, so a thread of 
 while the main one goes on. A handing over and back costs about 20 us, a quarter of what `concurrent.futures`
 takes, and 50 us or more each way where the core had gone to sleep, as on a virtual machine. So what is handed
 over takes long, or is not waited for: the two halves of the features of a 100 x 3072 batch, 65 us each,
-took 1.5 times as long on two cores as on one. Without a second core a task is run when its result is asked
-for, to the same bits.
+took 1.5 times as long on two cores as on one; and two loops, each with its half of the rows from the
+gathering to the gradient and one meeting a batch, 1.6 times, for both want the lock dozens of times a
+batch. Without a second core a task is run when its result is asked for, to the same bits.
 """
 
 from __future__ import annotations

@@ -81,8 +81,8 @@ class Trainer:
         test: whether the history has a column for the test accuracy.
         augmentation: changes the batches that are trained on, never the rows that are evaluated.
         threads: with 2, a second core trains half of the replicas, or of a stack (`models.shares`), and
-            evaluates half of the rows; beside a single model it gathers the next batches, and evaluates an epoch
-            while the next one is trained (`ahead`).
+            evaluates half of the rows; beside a single model it gathers the next batches, and evaluates an
+            epoch while the next one is trained (`ahead`).
         side_by_side: so many replicas' batches, to each its own rows, are computed as one; the same bits. Not
             with augmentation, whose changes are those of one model, nor with shuffled batches of which one is
             short and comes to each at another time.
