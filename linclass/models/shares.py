@@ -10,11 +10,12 @@ from linclass.models.base import Batch, Model
 from linclass.params import Array
 from linclass.second_core import Worker
 
-SMALLEST = 8e6
+SMALLEST = 4e6
 """Rows of a batch times parameters behind the first layer, of all models, from which sharing is worth it. Of
-one core's time 100 regression networks of 1000 parameters took 0.63, 0.89 and 0.76 with 128 rows and 1, 4 and
-10 hidden layers; 30 of 4 layers (3.8e6) took 1.3, 10 of them 2.1. The first layer of models with common
-rows is one product, which two narrower ones do not replace: six linear models took 1.2."""
+one core's time 100 regression networks of 1000 parameters took 0.6, 0.9 and 0.7 with 128 rows and 1, 4 and
+10 hidden layers (4.3e6 with one, 1.2e7 with ten); 30 of 4 layers (3.7e6) took 1.1 to 1.3, 10 of them 2.1.
+The first layer of models with common rows is one product, which two narrower ones do not replace: six linear
+models took 1.2."""
 
 
 def are_worth_it(model: Model, batch_size: int) -> bool:
