@@ -225,7 +225,7 @@ def test_of_several_seeds_only_the_diverged_one_stops(
     train_batch = Trainer._train_batch
 
     def poisoned(trainer: Trainer, track: Any, *arguments: Any) -> None:
-        if trainer.state.step == 5 and track.models.start == 1:
+        if trainer.state.step == 5 and track.models.start <= 1 < track.models.stop:
             trainer.state.params["W"][1, 0, 0] = np.nan
         train_batch(trainer, track, *arguments)
 
