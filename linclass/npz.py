@@ -97,6 +97,7 @@ def unpack(
             return {name: _read_member(archive, info, label) for name, info in members.items()}
     except DataError:
         raise
+    # of zipfile: NotImplementedError is a compression it does not know, RuntimeError an encrypted member
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise DataError(f"{label} is not a readable .npz file: {one_line(error)}") from error
     except (ValueError, TypeError, KeyError, OSError, IndexError, MemoryError, struct.error) as error:

@@ -45,12 +45,9 @@ class Profile:
             (trainer, "_each", "output"),
         ):
             setattr(owner, method, self._timed(part, getattr(owner, method)))
-        models = {trainer.model, *(track.model for track in trainer.tracks)}
+        models: set[Any] = {trainer.model, *(track.model for track in trainer.tracks)}
         if trainer.shares is not None:
-            models.add(trainer.shares.first)
-            trainer.shares.loss_and_grads = self._timed(  # type: ignore[method-assign]
-                "forward", trainer.shares.loss_and_grads
-            )
+            models |= {trainer.shares, trainer.shares.first}
         for model in models:
             for method, part in (("loss_and_grads", "forward"), ("_backward", "backward")):
                 if hasattr(model, method):

@@ -22,7 +22,7 @@ import numpy as np
 from linclass.ahead import Evaluator, LastBatch, Pending
 from linclass.datasets import batches
 from linclass.datasets.augment import Augmentation
-from linclass.datasets.inputs import Batch, Change, Inputs, Selection
+from linclass.datasets.inputs import Batch, Change, Inputs, Order, Selection
 from linclass.errors import DivergedError
 from linclass.models.base import Model
 from linclass.models.shares import Shares, are_worth_it
@@ -286,9 +286,7 @@ class Trainer:
             return None
         return functools.partial(self.augmentation, seed=seed, epoch=epoch, batch=batch)
 
-    def _order(
-        self, track: _Track, n: int, epoch: int, first: int
-    ) -> Iterator[tuple[Selection, Change | None]]:
+    def _order(self, track: _Track, n: int, epoch: int, first: int) -> Iterator[Order]:
         """For each batch of the epoch from number `first`: the rows that the track takes, their change."""
         orders = [
             batches.batches(

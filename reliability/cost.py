@@ -51,6 +51,7 @@ def measure(settings: Experiment, folder: Path) -> Cost:
         with blas.limited(1):
             experiment.run(settings, out=folder)
     finally:
+        # and put back
         Recorder._save, Trainer.fit = save, fit  # type: ignore[method-assign]
     between = times[:-1]
     return Cost(whole[0] - times[-1], sum(between), len(between), settings.epochs)

@@ -113,6 +113,7 @@ def _record(settings: Experiment, place: Path, forgets: Sequence[str]) -> tuple[
         go_on(place, settings)
     finally:
         files.SYSTEM, callbacks.Recorder.LONGEST_WAIT = files.System(), wait
+        # and put back
         Run.append = append  # type: ignore[method-assign]
     return recording, saves
 

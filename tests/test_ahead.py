@@ -134,7 +134,7 @@ def test_a_training_that_is_stopped_anywhere_goes_on_to_the_same_bits(evaluation
             trainer.stop_requested |= trainer.state.step == at
             call(*arguments)
 
-        trainer._train_batch = stopping  # type: ignore[method-assign]
+        trainer._train_batch = stopping
         trainer.fit(inputs(1), epochs=EPOCHS, valid=inputs(2))
         assert trainer.state.step == stop_at + 1
         assert trainer.state.history.epochs == trainer.state.epoch == stop_at // (N // BATCH)
@@ -209,7 +209,7 @@ def test_a_stopped_model_of_infinite_cost_voids_nothing(evaluation: list[int]) -
             count[0] += 1
             call(*arguments)
 
-        trainer._train_batch = counted  # type: ignore[method-assign]
+        trainer._train_batch = counted
         trainer.fit(inputs(1), epochs=EPOCHS, valid=inputs(2))
         counts.append(count[0])
     assert counts[0] == counts[1]

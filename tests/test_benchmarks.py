@@ -167,7 +167,7 @@ def test_a_peer_that_lacks_something_cannot_be_made() -> None:
         def use_threads(self, threads: int) -> None: ...
 
     with pytest.raises(TypeError, match=r"evaluate.*train.*weights"):
-        Idle(Problem(WORKLOADS["linear-batches"], quick=True, check=True), 1)  # type: ignore[abstract]
+        Idle(Problem(WORKLOADS["linear-batches"], quick=True, check=True), 1)
 
 
 def test_scikit_learn_which_evaluates_nothing_is_asked_only_to_train() -> None:

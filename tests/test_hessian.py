@@ -54,7 +54,7 @@ NO_ROWS = np.zeros((1, 1))
 def test_a_quadratic_has_its_own_matrix_and_spectrum() -> None:
     model = Quadratic()
     before = model.params.flat.copy()
-    H = hessian(model, NO_ROWS, NO_ROWS)  # type: ignore[arg-type]
+    H = hessian(model, NO_ROWS, NO_ROWS)
     assert np.allclose(H, model.A, atol=1e-8)
     assert np.array_equal(model.params.flat, before), "left as it was"
     values = eigenvalues(H)
@@ -133,7 +133,7 @@ def test_neighbours_of_a_minimum_are_all_higher_and_of_a_maximum_none() -> None:
     for sign, share in ((1, 1.0), (-1, 0.0)):
         model.A = sign * np.eye(6)
         model.params.flat[:] = 0
-        assert ratio_of_neighbours(model, NO_ROWS, NO_ROWS, samples=20) == share  # type: ignore[arg-type]
+        assert ratio_of_neighbours(model, NO_ROWS, NO_ROWS, samples=20) == share
         assert not model.params.flat.any()
 
 
@@ -153,14 +153,14 @@ def test_gradient_norm_is_that_of_the_whole_gradient() -> None:
 
 def test_descending_the_gradient_norm_finds_a_saddle_that_descent_would_leave() -> None:
     model = Quadratic()
-    least = descend_gradient_norm(model, NO_ROWS, NO_ROWS, steps=2000, eta=0.01)  # type: ignore[arg-type]
+    least = descend_gradient_norm(model, NO_ROWS, NO_ROWS, steps=2000, eta=0.01)
     assert (least < 1e-3).all()
-    assert np.allclose(gradient_norm(model, NO_ROWS, NO_ROWS), least)  # type: ignore[arg-type]
+    assert np.allclose(gradient_norm(model, NO_ROWS, NO_ROWS), least)
 
 
 def test_what_cannot_be_differenced_is_one_line() -> None:
     with pytest.raises(UsageError, match="float64"):
-        hessian(Quadratic(dtype=np.float32), NO_ROWS, NO_ROWS)  # type: ignore[arg-type]
+        hessian(Quadratic(dtype=np.float32), NO_ROWS, NO_ROWS)
     model, x, y = small_network(K=2)
     with pytest.raises(UsageError, match="view into a stack"):
         gradient_norm(model.select(1), x, y)

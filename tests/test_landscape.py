@@ -29,7 +29,7 @@ def rows(n: int = 30, d: int = 6, C: int = 3) -> Inputs:
 
 
 def mlp(K: int = 1, **options: object) -> MLP:
-    return MLP.create(SIZES, seeds=range(K), **options)  # type: ignore[arg-type]
+    return MLP.create(SIZES, seeds=range(K), **options)
 
 
 def points(n: int) -> Array:
@@ -238,7 +238,7 @@ class Bowl:
 def test_sharpness_of_a_bowl_is_known() -> None:
     bowl, epsilon = Bowl(), 0.01
     theta = bowl.params.matrix()
-    found = sharpness(bowl, rows(), epsilon=epsilon, points=50)  # type: ignore[arg-type]
+    found = sharpness(bowl, rows(), epsilon=epsilon, points=50)
     corner = theta + epsilon * (np.abs(theta) + 1) * np.sign(theta)
     f, top = (np.sum(z**2, axis=1) / 2 for z in (theta, corner))
     np.testing.assert_allclose(found.ascent, 100 * (top - f) / (1 + f), rtol=1e-12)

@@ -72,7 +72,7 @@ def test_full_batches_train_as_one_stack_to_what_each_seed_alone_comes_to() -> N
     assert len(track.seeds) == 1
     for k in range(3):
         alone = trained(settings.replace(seeds=1, seed=settings.seed + k))
-        difference = together.model.params.matrix()[k] - alone.model.params.matrix()[0]  # type: ignore[union-attr]
+        difference = together.model.params.matrix()[k] - alone.model.params.matrix()[0]
         assert np.abs(difference).max() < 1e-10
     in_batches = prepared(settings.replace(batch_size=10))
     (track,) = in_batches.trainer.tracks

@@ -47,6 +47,17 @@ def test_every_part_is_measured_once_and_the_numbers_stay_the_same(threads: int)
     assert sum(profile.seconds.values()) > 0.5 * took
 
 
+def test_the_halves_of_a_stack_are_measured_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("linclass.models.shares.SMALLEST", 0)
+    model, profile, train = MLP.create((5, 4, 3), seeds=[0, 1]), Profile(), inputs()
+    trainer = Trainer(model, sgd(), constant(0.1), batch_size=20, threads=2)
+    assert trainer.shares is not None
+    profile.watch(trainer, train)
+    trainer.fit(train, epochs=2, valid=inputs())
+    assert profile.seconds["forward"] > 0
+    assert profile.seconds["backward"] > 0
+
+
 def test_the_table_names_every_part_and_adds_up() -> None:
     profile = Profile()
     profile.seconds["forward"], profile.seconds["data"] = 3.0, 1.0

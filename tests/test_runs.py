@@ -198,7 +198,7 @@ def test_resuming_a_finished_run_says_so_and_epochs_extends_it(own_npz: Path, tm
     run(settings(own_npz, epochs=4), out=tmp_path / "r")
     notes: list[str] = []
     listener = Listener()
-    listener.note = notes.append  # type: ignore[method-assign]
+    listener.note = notes.append
     before = (tmp_path / "r/values.csv").read_bytes()
     resume(tmp_path / "r", listener=listener)
     assert "is finished (4 epochs)" in notes[0]
@@ -382,7 +382,7 @@ def test_what_stopped_by_itself_is_not_extended(
         run(settings(own_npz, **changes), out=tmp_path / "r")
     notes: list[str] = []
     listener = Listener()
-    listener.note = notes.append  # type: ignore[method-assign]
+    listener.note = notes.append
     resume(tmp_path / "r", listener=listener)
     assert words in notes[-1]
     with pytest.raises(UsageError, match=words):
@@ -430,7 +430,7 @@ def test_a_manifest_that_does_not_fit_is_named(own_npz: Path, tmp_path: Path, ed
     elif edit is list:
         manifest = []
     else:
-        edit(manifest)  # type: ignore[operator]
+        edit(manifest)
     (tmp_path / "r/run.json").write_text(json.dumps(manifest))
     with pytest.raises(DataError, match=r"run\.json"):
         load_run(tmp_path / "r")

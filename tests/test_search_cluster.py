@@ -80,7 +80,7 @@ def is_open(port: int) -> bool:
 
 def until(condition: object, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
 

@@ -35,7 +35,7 @@ FOUND = [
 
 
 def found(tmp_path: Path) -> Found:
-    return Found(tmp_path, best(FOUND, "loss"), None, FOUND)  # type: ignore[arg-type]
+    return Found(tmp_path, best(FOUND, "loss"), None, FOUND)
 
 
 def test_pictures_are_drawn(tmp_path: Path) -> None:

@@ -184,7 +184,7 @@ def test_the_same_bits_twice_and_interrupted_anywhere(
 def test_another_arithmetic_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     notes: list[str] = []
     listener = Listener()
-    listener.note = notes.append  # type: ignore[method-assign]
+    listener.note = notes.append
     run(Experiment(dataset=str(write(tmp_path / "own.npz")), epochs=1, batch_size=20), out=tmp_path / "r")
     monkeypatch.setattr("linclass.blas.fingerprint", lambda: "another")
     resume(tmp_path / "r", epochs=2, listener=listener)
