@@ -133,7 +133,7 @@ def _stepper(settings: Experiment, model: Any, data: Inputs) -> Callable[[Any], 
 
     def step(selection: Any) -> None:
         nonlocal steps
-        model.loss_and_grads(*data.rows(selection), step=steps)
+        model.backpropagate(*data.rows(selection), step=steps)
         optimizer.update(model.params, model.grads, slots, lr, steps)
         steps += 1
 

@@ -36,7 +36,7 @@ class LayerHealth(NamedTuple):
 def layers_of(model: Model, x: Array, k: int = 0) -> list[LayerHealth]:
     """The health of each hidden layer of model k on rows x `(n, d)`; [] for a model without any.
 
-    The gradients are those of the last `loss_and_grads`.
+    The gradients are those of the last `backpropagate`.
     """
     hidden = getattr(model, "hidden", None)
     if hidden is None:

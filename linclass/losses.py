@@ -10,13 +10,14 @@ n times as large, while the value that is reported stays the mean's.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from linclass.errors import UsageError
-from linclass.kernels import log_softmax, sigmoid
+from linclass.kernels import sigmoid
 from linclass.params import Array
 
 
@@ -51,22 +52,28 @@ def softmax_cross_entropy(*, label_smoothing: float = 0.0, reduction: str = "mea
     divisor = _divisor(reduction)
 
     def loss(scores: Array, y: Array, *, gradient: bool) -> Sums:
-        K, n, C = scores.shape
-        models, rows = np.ogrid[:K, :n]
+        n, C = scores.shape[1:]
         correct = _correct(scores, y)
         # (K, C, n): numpy takes maxima and sums of few long rows sooner than of many short ones; the whole
         # loss of 500 rows then takes 0.6 of the time
-        by_class = np.ascontiguousarray(scores.transpose(0, 2, 1))
-        log_P = log_softmax(by_class, out=by_class, axis=1)
-        value = -log_P[models, y, rows].sum(axis=1, dtype=np.float64)
-        if s:
-            value = (1 - s) * value - s / C * log_P.sum(axis=(1, 2), dtype=np.float64)
+        z = np.ascontiguousarray(scores.transpose(0, 2, 1))
+        z -= z.max(axis=1, keepdims=True)
+        own = _own(y, z.shape)
+        z_y, sum_z = z.take(own), z.sum(axis=1) if s else 0
+        exp_z = np.exp(z, out=z)
+        Z = exp_z.sum(axis=1)
+        # -log P_c = log Z - z_c, with Z = sum_c exp(z_c)
+        loss_i = np.log(Z)
+        loss_i -= (1 - s) * z_y + s / C * sum_z if s else z_y
         if gradient:
-            dS = np.exp(log_P, out=by_class)
+            # (P - Y) / n = (exp(z) - Z Y) / (Z n)
+            exp_z.reshape(-1)[own] -= (1 - s) * Z if s else Z
             if s:
-                dS -= s / C
-            dS[models, y, rows] -= 1 - s
-            np.divide(dS.transpose(0, 2, 1), divisor(n), out=scores)
+                exp_z -= (s / C) * Z[:, None]
+            # copied after it is divided: dividing into the other order takes twice as long with 16 models
+            dS = np.divide(exp_z, (Z * divisor(n))[:, None], out=exp_z)
+            np.copyto(scores, dS.transpose(0, 2, 1))
+        value = loss_i.sum(axis=1, dtype=np.float64)
         return Sums(value, correct)
 
     return loss
@@ -177,6 +184,19 @@ def _divisor(reduction: str) -> Callable[[int], int]:
     if reduction not in ("mean", "sum"):
         raise UsageError(f"--reduction is {reduction!r}: expected mean or sum")
     return (lambda n: n) if reduction == "mean" else (lambda n: 1)
+
+
+def _own(y: Array, shape: tuple[int, int, int]) -> Array:
+    """`(K, n)` positions of each row's own class in the memory of an array `(K, C, n)`."""
+    # one index array: numpy looks up (models, y, rows) in twice the time
+    own: Array = y * shape[2] + _of_first_class(*shape)
+    return own
+
+
+@functools.lru_cache(maxsize=16)
+def _of_first_class(K: int, C: int, n: int) -> Array:
+    """`(K, n)` positions of class 0."""
+    return np.arange(n) + np.arange(0, K * C * n, C * n)[:, None]
 
 
 def _correct(scores: Array, y: Array) -> Array:

@@ -17,7 +17,7 @@ from linclass.training import Trainer
 
 PARTS = {
     "data": "waiting for batches: gathered, converted, scaled",
-    "forward": "scores and loss, with the penalty",
+    "forward": "scores and loss",
     "backward": "gradients",
     "update": "the optimiser",
     "evaluation": "loss and accuracy on the whole splits",
@@ -49,7 +49,7 @@ class Profile:
         if trainer.shares is not None:
             models |= {trainer.shares, trainer.shares.first}
         for model in models:
-            for method, part in (("loss_and_grads", "forward"), ("_backward", "backward")):
+            for method, part in (("backpropagate", "forward"), ("_backward", "backward")):
                 if hasattr(model, method):
                     setattr(model, method, self._timed(part, getattr(model, method)))
         optimizer = trainer.optimizer

@@ -112,7 +112,7 @@ def layers_of_run(
         model = run.model(weights)
         train = Inputs(load_data(run.settings, data_dir).train, run.loaded_scaler(), run.settings.dtype)
         x, y = train.rows(slice(0, rows))
-        model.loss_and_grads(x, y, step=0)
+        model.backpropagate(x, y, step=0)
         return health.layers_of(model, x, k)
 
 

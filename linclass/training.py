@@ -2,7 +2,7 @@
 
     for each epoch:
         for each batch, in an order that is a function of (seed, epoch):
-            cost, gradients = model.loss_and_grads(batch);  optimizer.update(...)
+            gradients = model.backpropagate(batch);  optimizer.update(...)
         evaluate on the whole splits, append a row to the history, let the callbacks look
 
 K models train side by side. With one seed they share every batch (a sweep: a paired comparison); with K
@@ -195,11 +195,12 @@ class Trainer:
             worker = ALONE  # it is busy, or there is nothing to gather
         stream = self._stream(train, mine, epoch, first, worker)
         other_stream = self._stream(train, others, epoch, first, ALONE)
-        for batch in range(first + 1, self.batches_per_epoch + 1):
-            lr, where = self._learning_rates(state.step), f"epoch {epoch}, batch {batch}"
-            train_others = functools.partial(self._train_tracks, others, other_stream, lr, where)
-            task = self.worker.start(train_others) if others else None
-            rows = self._train_tracks(mine, stream, lr, where)
+        for _batch in range(first, self.batches_per_epoch):
+            lr = self._learning_rates(state.step)
+            task = None
+            if others:
+                task = self.worker.start(functools.partial(self._train_tracks, others, other_stream, lr))
+            rows = self._train_tracks(mine, stream, lr)
             if task is not None:
                 task.result()
             self._tell_diverged()
@@ -267,13 +268,13 @@ class Trainer:
         orders = zip(*(self._order(track, len(train), epoch, first) for track in tracks), strict=True)
         return train.stream(itertools.chain.from_iterable(orders), worker)
 
-    def _train_tracks(self, tracks: Sequence[_Track], stream: Iterator[Batch], lr: Array, where: str) -> int:
+    def _train_tracks(self, tracks: Sequence[_Track], stream: Iterator[Batch], lr: Array) -> int:
         """Train each on its next batch; the rows of a batch."""
         rows = 0
         for track in tracks:
             x, y = next(stream)
             rows = len(x)
-            self._train_batch(track, x, y, lr[track.models], where)
+            self._train_batch(track, x, y, lr[track.models])
         return rows
 
     def _learning_rates(self, step: int) -> Array:
@@ -306,27 +307,22 @@ class Trainer:
             else:
                 yield selections[0], self._augment(track.seeds[0], epoch, batch)
 
-    def _train_batch(self, track: _Track, x: Array, y: Array, lr: Array, where: str) -> None:
+    def _train_batch(self, track: _Track, x: Array, y: Array, lr: Array) -> None:
         state, model, active = self.state, track.model, self.state.active[track.models]
-        if not active.any():
-            return
-        was_active = active.copy()
+        # a stopped model of a stack is masked, not removed
         frozen = [] if active.all() else state.models(track.models.start + np.flatnonzero(~active))
         if self.shares is not None and model is self.model:
-            cost = self.shares.loss_and_grads(self.worker, x, y, step=state.step)
+            self.shares.backpropagate(self.worker, x, y, step=state.step)
         else:
-            cost = model.loss_and_grads(x, y, step=state.step)
-        self._check_finite(cost, track.models, lr, where)
-        if not active.any():
-            return
-        if (active != was_active).any():
-            frozen += state.models(track.models.start + np.flatnonzero(was_active & ~active))
+            model.backpropagate(x, y, step=state.step)
+        loss, correct = model.batch
+        if not np.isfinite(loss).all():
+            frozen += state.models(self._stop_diverged(model, track.models, loss, self._batch(state.step)))
         self.optimizer.update(model.params, model.grads, track.slots, lr, state.step)
-        for array, k, numbers in frozen:  # a stopped model of a stack is masked, not removed
+        for array, k, numbers in frozen:
             array[k] = numbers
-        self._check_params(model, track.models, lr, where)
-        state.running_loss[track.models] += model.batch.loss * len(x)
-        state.running_correct[track.models] += model.batch.correct
+        state.running_loss[track.models] += loss * len(x)
+        state.running_correct[track.models] += correct
 
     def _end_epoch(self, evaluations: Evaluations, train: Inputs) -> None:
         state, model, epoch = self.state, self.model, self.state.epoch + 1
@@ -335,7 +331,8 @@ class Trainer:
         everything = on_train.loss + on_valid.loss + penalty
         if on_test is not None:
             everything += on_test.loss
-        self._check_finite(everything, slice(0, model.K), lr, f"the end of epoch {epoch}")
+        if not (np.isfinite(everything).all() and surely_finite(model.params)):
+            self._stop_diverged(model, slice(0, model.K), everything, f"the end of epoch {epoch}")
         self._tell_diverged()
         if not state.active.any():
             return
@@ -370,35 +367,43 @@ class Trainer:
         helper = None if self._twin is None else Helper(self.worker, self._twin)
         return evaluate_all(self.model, splits, helper)
 
-    def _check_finite(self, cost: Array, models: slice, lr: Array, where: str) -> None:
-        """Stop the models whose cost is not finite."""
-        if np.isfinite(cost).all():
-            return
-        for i in np.flatnonzero(~np.isfinite(cost)):
-            advice = _smaller(lr[i])
+    def _batch(self, step: int) -> str:
+        """Which batch it is that update number `step`, from 0, is made from."""
+        epoch, batch = divmod(step, self.batches_per_epoch)
+        return f"epoch {epoch + 1}, batch {batch + 1}"
+
+    def _stop_diverged(self, model: Model, models: slice, cost: Array, where: str) -> Array:
+        """Stop the models whose cost or parameters are not finite; the numbers of those that were active.
+
+        Parameters are looked at where a cost is not finite, as it is of the batch after them, and at an
+        epoch's end: there may be units that they have switched off, -inf before a ReLU, and the cost is none
+        the wiser.
+        """
+        step, stopped = max(self.state.step - 1, 0), []
+        lr, are_finite = self._learning_rates(step)[models], finite(model.params)
+        for i in np.flatnonzero(~(np.isfinite(cost) & are_finite)):
+            what, advice = f"the cost is {cost[i]} at {where}", _smaller(lr[i])
             if self.state.step == 0:
                 advice = "no step was made yet, so look at the data, --init-std and --lambda"
-            self._diverge(int(models.start + i), f"the cost is {cost[i]} at {where}", lr[i], advice)
+            elif not are_finite[i]:
+                what = f"the parameters are no longer finite after {self._batch(step)}"
+            k = int(models.start + i)
+            if self._diverge(k, what, lr[i], advice):
+                stopped.append(k)
+        return np.array(stopped, np.int64)
 
-    def _check_params(self, model: Model, models: slice, lr: Array, where: str) -> None:
-        """Stop the models that a finite gradient has thrown out of the finite numbers."""
-        if surely_finite(model.params):
-            return
-        for i in np.flatnonzero(~finite(model.params)):
-            k, what = int(models.start + i), f"the parameters are no longer finite after {where}"
-            self._diverge(k, what, lr[i], _smaller(lr[i]))
-
-    def _diverge(self, k: int, what: str, eta: float, advice: str) -> None:
-        """Stop model k; its weights go back to the best ones."""
+    def _diverge(self, k: int, what: str, eta: float, advice: str) -> bool:
+        """Stop model k, if it is active; its weights go back to the best ones."""
         state = self.state
         if not state.active[k]:
-            return
+            return False
         if self._pending is not None:  # which are the best weights, is not known yet
             self._pending.is_void = True
-            return
+            return False
         state.active[k], state.diverged[k] = False, True
         state.restore_best(k)
         self._untold[k] = f"{what}, with eta = {eta:g}: expected finite numbers; {advice}"
+        return True
 
     def _tell_diverged(self) -> None:
         """Tell the callbacks, which are called from the main thread only, and in the order of the models."""

@@ -202,7 +202,8 @@ def test_a_stopped_model_of_infinite_cost_voids_nothing(evaluation: list[int]) -
     counts = []
     for threads in (1, 2):
         trainer = make(threads)
-        trainer.model.l2 = np.array([0.0, np.inf])
+        for theta in (trainer.state.params, trainer.state.best):
+            theta["W1"][1] = np.inf
         train_batch, count = trainer._train_batch, [0]
 
         def counted(*arguments: Any, call: Any = train_batch, count: list[int] = count) -> None:

@@ -15,10 +15,11 @@ from linclass import kernels, losses
 from linclass.gradcheck import check_model
 from linclass.gradcheck.report import Report
 from linclass.losses import LOSSES, make_loss
-from linclass.models import layers, penalty
+from linclass.models import layers
 from linclass.models.init import KINDS
 from linclass.models.linear import Linear
 from linclass.models.mlp import MLP
+from linclass.models.penalty import Penalty
 
 N, D, C = 5, 3, 3
 HIDDEN = (4, 3, 2)
@@ -141,11 +142,11 @@ def with_backward(name, backward):
     return kernels.ACTIVATIONS | {name: kernels.ACTIVATIONS[name]._replace(backward=backward)}
 
 
-def first_weight_only(weights, l2, grads):
-    add_gradient(weights[:1], l2, grads[:1])
+def first_weight_only(self, grads):
+    add_gradient(self, [grads[0], *map(np.zeros_like, grads[1:])])
 
 
-add_gradient = penalty.add_gradient
+add_gradient = Penalty.add_gradient
 affine_backward = kernels.affine_backward
 
 
@@ -161,7 +162,7 @@ FAULTS = {
         "relu", kernels, "batch_norm_backward", batch_norm_backward_without("u mean(dy u)"),
     ),
     "dropout's mask forgotten": ("relu", layers.Dropout, "backward", lambda self, dy: dy),
-    "the penalty of W1 only": ("relu", penalty, "add_gradient", first_weight_only),
+    "the penalty of W1 only": ("relu", Penalty, "add_gradient", first_weight_only),
     "a row forgotten": ("relu", kernels, "affine_backward", last_row_forgotten),
     "relu' = 1": (
         "relu", MLP.__init__.__globals__, "ACTIVATIONS",

@@ -237,6 +237,23 @@ def test_divergence_stops_within_one_batch_and_keeps_good_weights() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
+def test_a_unit_that_is_off_for_good_is_found_at_the_epochs_end(threads: int) -> None:
+    """Its weights are -inf, which no loss shows: max(0, -inf) = 0."""
+
+    class Planted(Callback):
+        def on_batch_end(self, trainer: Trainer) -> None:
+            if trainer.state.step == 2:
+                trainer.state.params["b1"][0, 0] = -np.inf
+
+    model = MLP.create((D, 4, C), seeds=[0])
+    t = Trainer(model, sgd(), constant(0.01), batch_size=10, threads=threads, callbacks=[Planted()])
+    with pytest.raises(DivergedError, match=r"parameters are no longer finite after epoch 1, batch 6"):
+        t.fit(inputs(), epochs=3, valid=inputs(1))
+    assert t.state.epoch == 0
+    assert np.isfinite(t.state.params.flat).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
 def test_a_diverging_model_does_not_stop_the_others(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("linclass.training.WORTH_SHARING", 0)
     told: list[tuple[int, bool]] = []

@@ -57,17 +57,29 @@ class Scaler:
                 return scaled.astype(dtype)
             out[...] = scaled
             return out
+        if out is None:
+            out = np.empty(x.shape, dtype)
         gain, offset = self.constants(np.dtype(dtype))
-        out = np.multiply(x, gain, out=out, dtype=dtype)
-        out += offset
+        out[...] = x  # multiplied while it is cast, it would go through numpy's small buffers
+        out *= gain
+        if offset.any():
+            out += offset
         return out
 
     def constants(self, dtype: np.dtype[Any]) -> tuple[Array, Array]:
-        """gain and offset `(d,)` in `dtype`."""
+        """gain and offset in `dtype`: `(d,)`, or `()` where all are one number.
+
+        100 rows of 784 bytes times one number take a third of the time of those times a row of numbers.
+        """
         cache: dict[Any, tuple[Array, Array]] = self.__dict__.setdefault("_cache", {})
         if dtype not in cache:
-            cache[dtype] = (self.gain.astype(dtype), self.offset.astype(dtype))
+            cache[dtype] = (_as_one(self.gain.astype(dtype)), _as_one(self.offset.astype(dtype)))
         return cache[dtype]
+
+
+def _as_one(values: Array) -> Array:
+    """The number that all values are, or the values."""
+    return np.asarray(values[0]) if (values == values[0]).all() else values
 
 
 def _moments(x: Array) -> tuple[Array, Array]:

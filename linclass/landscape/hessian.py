@@ -29,7 +29,7 @@ def gradient_norm(model: Model, x: Array, y: Array) -> Array:
     """`(K,)`: ||dJ/d(theta)|| over the rows x `(n, d)`, y; running statistics stay as they are."""
     grads, buffers = _own(model.grads), _own(model.buffers)
     before = buffers.flat.copy()
-    model.loss_and_grads(x, y, step=0)
+    model.backpropagate(x, y, step=0)
     buffers.flat[:] = before
     return grads.norm()
 
@@ -54,10 +54,10 @@ def hessian(model: Model, x: Array, y: Array, names: Sequence[str] | None = None
         h = STEP * np.maximum(1.0, np.abs(at))
         ahead, behind = at + h, at - h
         theta[:] = ahead
-        model.loss_and_grads(x, y, step=0)
+        model.backpropagate(x, y, step=0)
         row = _block(grads, wanted)
         theta[:] = behind
-        model.loss_and_grads(x, y, step=0)
+        model.backpropagate(x, y, step=0)
         theta[:] = at
         # the distance that was really moved: at + h is rounded
         rows.append((row - _block(grads, wanted)) / (ahead - behind)[:, None])
@@ -130,10 +130,10 @@ def _along(model: Model, x: Array, y: Array, g: Params, norm: Array) -> Params:
     for array in v.values():
         array /= np.maximum(norm, np.finfo(float).tiny).reshape(-1, *(1,) * (array.ndim - 1))
     params.flat += STEP * v.flat
-    model.loss_and_grads(x, y, step=0)
+    model.backpropagate(x, y, step=0)
     Hg = grads.copy()
     params.flat[:] = at - STEP * v.flat
-    model.loss_and_grads(x, y, step=0)
+    model.backpropagate(x, y, step=0)
     params.flat[:] = at
     Hg.flat -= grads.flat
     for array in Hg.values():

@@ -9,7 +9,7 @@ from linclass.params import Array, Params, ParamsView
 
 
 class Batch(NamedTuple):
-    """What the last `loss_and_grads` saw, before the update: mean loss `(K,)`, correct count `(K,)`."""
+    """What the last `backpropagate` saw, before the update: mean loss `(K,)`, correct count `(K,)`."""
 
     loss: Array
     correct: Array
@@ -50,7 +50,7 @@ class Model(Classifier, Protocol):
 
     params: Params | ParamsView
     grads: Params | ParamsView
-    """Overwritten in place by `loss_and_grads`, never rebound."""
+    """Overwritten in place by `backpropagate`, never rebound."""
     buffers: Params | ParamsView
     """Running statistics: saved, never differentiated, decayed or counted as parameters."""
     batch: Batch
@@ -60,7 +60,11 @@ class Model(Classifier, Protocol):
         ...
 
     def loss_and_grads(self, x: Array, y: Array, *, step: int) -> Array:
-        """`(K,)` float64 training cost J = loss + penalty; fills `grads` and `batch`, updates `buffers`."""
+        """`(K,)` float64 training cost J = loss + penalty, after `backpropagate`."""
+        ...
+
+    def backpropagate(self, x: Array, y: Array, *, step: int) -> None:
+        """Fills `grads`, dJ/d(params), and `batch`; updates `buffers`. Random numbers come from `step`."""
         ...
 
     def select(self, models: int | slice) -> Model:

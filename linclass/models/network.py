@@ -8,9 +8,9 @@ import numpy as np
 
 from linclass.kernels import stacked
 from linclass.losses import Loss, make_loss
-from linclass.models import penalty
 from linclass.models.base import Batch, LayerRow
 from linclass.models.layers import Affine, Layer
+from linclass.models.penalty import Penalty
 from linclass.params import Array, Params, ParamsView
 
 
@@ -35,12 +35,13 @@ class Network:
         l2: Array | float = 0.0,
     ) -> None:
         self.params, self.grads, self.buffers = params, grads, buffers
-        self.l2 = penalty.per_model(l2, self.K)
         self.batch = Batch(np.zeros(self.K), np.zeros(self.K, np.int64))
         self._first, self._rest = first, rest
         self._loss = loss or make_loss()
         names = [name for name in params if name.startswith("W")]
-        self._weights, self._weight_grads = [params[name] for name in names], [grads[name] for name in names]
+        self._weight_grads = [grads[name] for name in names]
+        self._penalty = Penalty([params[name] for name in names], l2)
+        self.l2 = self._penalty.l2
 
     @property
     def K(self) -> int:
@@ -65,17 +66,21 @@ class Network:
 
     def penalty(self) -> Array:
         """`(K,)`: lambda * sum(W^2)."""
-        return penalty.penalty(self._weights, self.l2)
+        return self._penalty()
 
     def loss_and_grads(self, x: Array, y: Array, *, step: int = 0) -> Array:
-        """`(K,)` cost J; fills `grads` and `batch`, updates `buffers`. Random numbers come from `step`."""
+        """`(K,)` cost J; does what `backpropagate` does."""
+        self.backpropagate(x, y, step=step)
+        return self.batch.loss + self.penalty()
+
+    def backpropagate(self, x: Array, y: Array, *, step: int) -> None:
+        """Fills `grads` and `batch`, updates `buffers`. Random numbers come from `step`."""
         dS = self._forward(x, step)
         sums = self._loss(stacked(dS, self.K), y, gradient=True)
         self.batch = Batch(sums.loss / len(x), sums.correct)
         self._backward(dS)
         # dJ/dW = d(loss)/dW + 2 lambda W
-        penalty.add_gradient(self._weights, self.l2, self._weight_grads)
-        return self.batch.loss + self.penalty()
+        self._penalty.add_gradient(self._weight_grads)
 
     def input_gradient(self, x: Array, y: Array) -> Array:
         """`(K, n, d)`: d(loss)/dx in evaluation mode, where row i is d(loss_i)/dx_i / n (a mean's share)."""

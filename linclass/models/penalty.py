@@ -9,23 +9,31 @@ import numpy as np
 from linclass.params import Array
 
 
-def per_model(l2: Array | float, K: int) -> Array:
-    """lambda as `(K,)` float64."""
-    return np.broadcast_to(np.asarray(l2, dtype=np.float64), (K,))
+class Penalty:
+    """See the module's docstring.
 
+    Args:
+        weights: the weight matrices, `(K, ...)` each.
+        l2: lambda, one number or `(K,)`; kept as `(K,)` float64.
+    """
 
-def penalty(weights: Sequence[Array], l2: Array) -> Array:
-    """`(K,)` float64: lambda * sum(W^2); weights `(K, ...)` each."""
-    total = np.zeros(len(l2))
-    if l2.any():
-        for W in weights:
-            flat = W.reshape(len(W), 1, -1)
-            total += (flat @ flat.transpose(0, 2, 1)).ravel()
-    return np.asarray(l2 * total)
+    def __init__(self, weights: Sequence[Array], l2: Array | float) -> None:
+        self._weights, K = weights, len(weights[0])
+        self.l2 = np.broadcast_to(np.asarray(l2, dtype=np.float64), (K,))
+        self._is_zero = not self.l2.any()
+        self._twice = (2 * self.l2).astype(weights[0].dtype)[:, None, None]
 
+    def __call__(self) -> Array:
+        """`(K,)` float64: lambda * sum(W^2)."""
+        total = np.zeros(len(self.l2))
+        if not self._is_zero:
+            for W in self._weights:
+                flat = W.reshape(len(W), 1, -1)
+                total += (flat @ flat.transpose(0, 2, 1)).ravel()
+        return np.asarray(self.l2 * total)
 
-def add_gradient(weights: Sequence[Array], l2: Array, grads: Sequence[Array]) -> None:
-    """dW += 2 lambda W."""
-    if l2.any():
-        for W, dW in zip(weights, grads, strict=True):
-            dW += (2 * l2).astype(dW.dtype)[:, None, None] * W
+    def add_gradient(self, grads: Sequence[Array]) -> None:
+        """dW += 2 lambda W."""
+        if not self._is_zero:
+            for W, dW in zip(self._weights, grads, strict=True):
+                dW += self._twice * W

@@ -31,13 +31,13 @@ class Shares:
         self._model, h = model, model.params.K // 2
         self.first, self._second = model.select(slice(0, h)), model.select(slice(h, None))
 
-    def loss_and_grads(self, worker: Worker, x: Array, y: Array, *, step: int) -> Array:
-        """What `model.loss_and_grads` does."""
+    def backpropagate(self, worker: Worker, x: Array, y: Array, *, step: int) -> None:
+        """What `model.backpropagate` does."""
         first, second = self.first, self._second
-        theirs = worker.start(partial(second.loss_and_grads, x, y, step=step))
-        costs = first.loss_and_grads(x, y, step=step), theirs.result()
+        theirs = worker.start(partial(second.backpropagate, x, y, step=step))
+        first.backpropagate(x, y, step=step)
+        theirs.result()
         self._model.batch = Batch(
             np.concatenate([first.batch.loss, second.batch.loss]),
             np.concatenate([first.batch.correct, second.batch.correct]),
         )
-        return np.concatenate(costs)

@@ -167,7 +167,12 @@ class TorchMLP:
         return self.loss_sums(x, y)[0] / len(x)
 
     def loss_and_grads(self, x: Array, y: Array, *, step: int = 0) -> Array:
-        """`(1,)` cost J; fills `grads` and `batch`, updates `buffers`. Random numbers come from `step`."""
+        """`(1,)` cost J; does what `backpropagate` does."""
+        self.backpropagate(x, y, step=step)
+        return self.batch.loss + self.penalty()
+
+    def backpropagate(self, x: Array, y: Array, *, step: int) -> None:
+        """Fills `grads` and `batch`, updates `buffers`. Random numbers come from `step`."""
         scores = self._forward(x, step)
         losses = self._losses(scores, y)
         loss, correct = _sums(losses.detach(), scores.detach(), y)
@@ -180,7 +185,6 @@ class TorchMLP:
         gradients = self._torch.autograd.grad(objective, list(self._tensors.values()))
         for name, gradient in zip(self._tensors, gradients, strict=True):
             self.grads[name][0] = gradient.numpy()
-        return self.batch.loss + self.penalty()
 
     def _forward(self, x: Array, step: int | None) -> Tensor:
         """Scores `(n, C)`; step None is evaluation mode."""
