@@ -6,6 +6,7 @@ Rows are samples; K models stand side by side in the columns: activations are `(
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -64,7 +65,13 @@ def affine_backward(x: Array, dS: Array, dW: Array, db: Array) -> None:
     else:
         np.matmul(_summable(dS, K).transpose(0, 2, 1), _summable(x, K), out=dW)
     # not np.sum, whose order of adding depends on the number of columns: a model's bits are its own
-    np.matmul(np.ones((1, len(dS)), dS.dtype), _summable(dS, K), out=db.reshape(K, 1, C))
+    np.matmul(_ones(len(dS), dS.dtype), _summable(dS, K), out=db.reshape(K, 1, C))
+
+
+@functools.lru_cache(maxsize=16)
+def _ones(n: int, dtype: np.dtype[Any]) -> Array:
+    """A row of n ones."""
+    return np.ones((1, n), dtype)
 
 
 def _summable(a: Array, K: int) -> Array:

@@ -134,6 +134,22 @@ def as_slice(models: int | slice) -> slice:
     return slice(models, models + 1) if isinstance(models, int) else models
 
 
+LARGE = 8192
+"""Numbers of one model from which those of a stack are worked on a model at a time, in the cache: penalty and
+update of 16 linear models on CIFAR-10 then take 0.7 of the time."""
+
+
+def by_model(values: Array, *arrays: Array) -> Iterator[tuple[Any, ...]]:
+    """(values, arrays), values `(K,)` shaped so that each multiplies its own model's part of the arrays
+    `(K, ...)`; or, where a model is large, (value, arrays of model k) one after the other."""
+    theta = arrays[0]
+    values = values.astype(theta.dtype)
+    if theta[0].size < LARGE:
+        yield values.reshape(-1, *(1,) * (theta.ndim - 1)), *arrays
+    else:
+        yield from zip(values, *arrays, strict=True)
+
+
 def surely_finite(arrays: Mapping[str, Array]) -> bool:
     """False where a number is infinite or NaN, and, rarely, where their squares add up to infinity."""
     everything = [arrays.flat] if isinstance(arrays, Params) else arrays.values()

@@ -30,4 +30,10 @@ def permutation(n: int, seed: int, purpose: str, *numbers: int) -> NDArray[np.in
     behind `Generator.permutation` may change between numpy versions.
     """
     raw: NDArray[Any] = stream(seed, purpose, *numbers).random_raw(n)
-    return np.argsort(raw, kind="stable")
+    order = np.argsort(raw)
+    in_order = raw[order]
+    if (in_order[1:] == in_order[:-1]).any():
+        # of equal numbers, which hardly ever occur, the first comes first; the sort that promises it takes
+        # 2.5 times as long
+        return np.argsort(raw, kind="stable")
+    return order

@@ -84,3 +84,15 @@ def test_size_must_fit_at_once(size):
 def test_unknown_shuffle():
     with pytest.raises(ValueError, match="expected one of samples, batches, none"):
         batches(10, 5, seed=0, epoch=0, shuffle="rows")
+
+
+def test_of_equal_numbers_the_first_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = np.random.default_rng(0).integers(0, 50, 1000).astype(np.uint64)
+
+    class Few:
+        def random_raw(self, n: int) -> np.ndarray:
+            return numbers[:n]
+
+    monkeypatch.setattr("linclass.rng.stream", lambda *name: Few())
+    expected = sorted(range(1000), key=numbers.__getitem__)
+    assert permutation(1000, 0, "order").tolist() == expected

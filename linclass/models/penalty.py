@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from linclass.params import Array
+from linclass.params import Array, by_model
 
 
 class Penalty:
@@ -20,8 +20,7 @@ class Penalty:
     def __init__(self, weights: Sequence[Array], l2: Array | float) -> None:
         self._weights, K = weights, len(weights[0])
         self.l2 = np.broadcast_to(np.asarray(l2, dtype=np.float64), (K,))
-        self._is_zero = not self.l2.any()
-        self._twice = (2 * self.l2).astype(weights[0].dtype)[:, None, None]
+        self._is_zero, self._twice_l2 = not self.l2.any(), 2 * self.l2
 
     def __call__(self) -> Array:
         """`(K,)` float64: lambda * sum(W^2)."""
@@ -36,4 +35,5 @@ class Penalty:
         """dW += 2 lambda W."""
         if not self._is_zero:
             for W, dW in zip(self._weights, grads, strict=True):
-                dW += self._twice * W
+                for twice_l2, W_k, dW_k in by_model(self._twice_l2, W, dW):
+                    dW_k += twice_l2 * W_k
