@@ -74,7 +74,7 @@ class ScaledAffine(Affine):
     def __init__(self, ending: str, params: Arrays, grads: Arrays, scaler: Scaler) -> None:
         super().__init__(ending, params, grads)
         self._gain, offset = scaler.constants(self.W.dtype)
-        self._offset = np.broadcast_to(offset, self.d)
+        self._offset = np.full(self.d, offset)
 
     def forward(self, x: Array, step: int | None) -> Array:
         self._x = x
