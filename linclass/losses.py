@@ -187,16 +187,23 @@ def _divisor(reduction: str) -> Callable[[int], int]:
 
 
 def _own(y: Array, shape: tuple[int, int, int]) -> Array:
-    """`(K, n)` positions of each row's own class in the memory of an array `(K, C, n)`."""
+    """`(K, n)` positions of each row's own class in the memory of an array `(K, C, n)`.
+
+    Raises IndexError for a label outside [0, C).
+    """
+    K, C, n = shape
+    y = y.astype(np.intp, copy=False)
+    if y.view(np.uintp).max(initial=0) >= C:  # a negative one is a large one there
+        raise IndexError(f"labels are {y.min()} to {y.max()}: expected integers in [0, {C})")
     # one index array: numpy looks up (models, y, rows) in twice the time
-    own: Array = y * shape[2] + _of_first_class(*shape)
+    own: Array = y * n + _of_first_class(K, C, n)
     return own
 
 
 @functools.lru_cache(maxsize=16)
 def _of_first_class(K: int, C: int, n: int) -> Array:
     """`(K, n)` positions of class 0."""
-    return np.arange(n) + np.arange(0, K * C * n, C * n)[:, None]
+    return np.arange(n) + np.arange(K)[:, None] * (C * n)
 
 
 def _correct(scores: Array, y: Array) -> Array:

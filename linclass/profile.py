@@ -17,7 +17,7 @@ from linclass.training import Trainer
 
 PARTS = {
     "data": "waiting for batches: gathered, converted, scaled",
-    "forward": "scores and loss",
+    "forward": "scores and loss, with the penalty",
     "backward": "gradients",
     "update": "the optimiser",
     "evaluation": "loss and accuracy on the whole splits",

@@ -210,6 +210,8 @@ class Trainer:
                 self._each("on_batch_end")
             elif self._is_due(self._pending) and not self._settle():
                 return False
+            if self.stop_requested:
+                self._check_params()
             if self.stop_requested or not state.active.any():
                 return False
         return True
@@ -309,6 +311,8 @@ class Trainer:
 
     def _train_batch(self, track: _Track, x: Array, y: Array, lr: Array) -> None:
         state, model, active = self.state, track.model, self.state.active[track.models]
+        if not active.any():
+            return
         # a stopped model of a stack is masked, not removed
         frozen = [] if active.all() else state.models(track.models.start + np.flatnonzero(~active))
         if self.shares is not None and model is self.model:
@@ -331,9 +335,9 @@ class Trainer:
         everything = on_train.loss + on_valid.loss + penalty
         if on_test is not None:
             everything += on_test.loss
-        if not (np.isfinite(everything).all() and surely_finite(model.params)):
+        if not np.isfinite(everything).all():
             self._stop_diverged(model, slice(0, model.K), everything, f"the end of epoch {epoch}")
-        self._tell_diverged()
+        self._check_params()
         if not state.active.any():
             return
         train_cost, val_cost = on_train.loss + penalty, on_valid.loss + penalty
@@ -372,12 +376,19 @@ class Trainer:
         epoch, batch = divmod(step, self.batches_per_epoch)
         return f"epoch {epoch + 1}, batch {batch + 1}"
 
+    def _check_params(self) -> None:
+        """Stop the models whose parameters are not finite; tell of those that have stopped."""
+        if not surely_finite(self.model.params):
+            K = self.model.K
+            self._stop_diverged(self.model, slice(0, K), np.zeros(K), "")
+        self._tell_diverged()
+
     def _stop_diverged(self, model: Model, models: slice, cost: Array, where: str) -> Array:
         """Stop the models whose cost or parameters are not finite; the numbers of those that were active.
 
-        Parameters are looked at where a cost is not finite, as it is of the batch after them, and at an
-        epoch's end: there may be units that they have switched off, -inf before a ReLU, and the cost is none
-        the wiser.
+        Parameters are looked at where a cost is not finite, as it is of the batch after them, before a stop
+        and at an epoch's end: there may be units that they have switched off, -inf before a ReLU, and the
+        cost is none the wiser.
         """
         step, stopped = max(self.state.step - 1, 0), []
         lr, are_finite = self._learning_rates(step)[models], finite(model.params)

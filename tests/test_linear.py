@@ -198,3 +198,13 @@ def test_pytorch_takes_the_same_twenty_steps(l2):
     np.testing.assert_allclose(J, expected, rtol=0, atol=1e-10)
     np.testing.assert_allclose(model.W[0], layer.weight.detach().numpy(), rtol=0, atol=1e-10)
     np.testing.assert_allclose(model.b[0], layer.bias.detach().numpy(), rtol=0, atol=1e-10)
+
+
+def test_lambda_is_the_models_own() -> None:
+    l2 = np.array([0.1, 0.2])
+    model = Linear.create(4, 3, seeds=[0, 1], l2=l2)
+    before = model.penalty()
+    l2 *= 10
+    np.testing.assert_array_equal(model.penalty(), before)
+    with pytest.raises(AttributeError):
+        model.l2 = l2

@@ -172,3 +172,28 @@ def test_what_cannot_be_is_one_sentence():
     scores, y = data()
     with pytest.raises(UsageError, match=r"expected targets of shape \(7, 4\), the data has \(7,\)"):
         make_loss("squared")(scores, y, gradient=False)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int32", "uint64"])
+@pytest.mark.parametrize("models", [1, 3])
+def test_labels_of_any_integer_type_are_the_same(dtype, models):
+    scores, y = data(n=600, classes=10, models=models)
+    loss, again = make_loss(), scores.copy()
+    expected = loss(scores, y, gradient=True)
+    found = loss(again, y.astype(dtype), gradient=True)
+    np.testing.assert_array_equal(again, scores)
+    np.testing.assert_array_equal(found.loss, expected.loss)
+
+
+@pytest.mark.parametrize("label", [-1, C, 1000])
+@pytest.mark.parametrize("models", [1, 3])
+def test_a_label_that_is_no_class_is_refused(label, models):
+    scores, y = data(models=models)
+    y[2] = label
+    with pytest.raises(IndexError, match=rf"{label}.*expected integers in \[0, {C}\)"):
+        make_loss()(scores, y, gradient=False)
+
+
+def test_no_rows_have_no_loss():
+    sums = make_loss()(np.empty((K, 0, C)), np.empty(0, np.int64), gradient=False)
+    assert sums.loss.tolist() == sums.correct.tolist() == [0] * K

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linclass.params import Params
+from linclass.params import Params, by_model
 
 SHAPES = {"W": (3, 4), "b": (3,)}
 
@@ -52,3 +52,18 @@ def test_set_model_copies_one_model() -> None:
 def test_a_wrong_buffer_is_refused() -> None:
     with pytest.raises(ValueError, match="expected"):
         Params(SHAPES, 2, flat=np.zeros(29))
+
+
+@pytest.mark.parametrize("large", [1, 10**6])
+def test_by_model_gives_each_models_own_value_to_its_own_part(
+    large: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("linclass.params.LARGE", large)
+    params = filled(3)
+    for array in params.values():
+        whole, values = array.astype(np.float32), np.array([1.0, 2.0, 3.0])
+        expected = [value * part for value, part in zip(values, whole, strict=True)]
+        for value, part in by_model(values, whole):
+            assert value.dtype == np.float32
+            part *= value
+        np.testing.assert_array_equal(whole, expected)

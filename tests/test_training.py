@@ -1,16 +1,19 @@
 """The trainer: the loop against a textbook loop, replicas, exact continuation, stopping."""
 
 import threading
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
-from linclass.callbacks import BestKeeper, OverfitMonitor
+from linclass.callbacks import BestKeeper, OverfitMonitor, Recorder
 from linclass.datasets import batches
 from linclass.datasets.dataset import Split
 from linclass.datasets.inputs import Inputs
 from linclass.datasets.scale import Scaler
 from linclass.errors import DivergedError, UsageError
+from linclass.history import Row
 from linclass.losses import make_loss
 from linclass.models.linear import Linear
 from linclass.models.mlp import MLP
@@ -361,3 +364,57 @@ def test_scaling_in_the_model_is_scaling_the_rows() -> None:
             evaluate(folded, raw).loss, evaluate(on_rows, data).loss, rtol=0, atol=1e-10
         )
         np.testing.assert_allclose(folded.grads.flat, on_rows.grads.flat, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_stop_leaves_no_broken_parameters(threads: int) -> None:
+    """The batch after them, which would show it, is not trained."""
+
+    class Planted(Callback):
+        def on_batch_end(self, trainer: Trainer) -> None:
+            if trainer.state.step == 2:
+                trainer.state.params["W"][0, 0, 0] = np.nan
+                trainer.stop_requested = True
+
+    t = trainer(callbacks=[Planted()], threads=threads)
+    with pytest.raises(DivergedError, match=r"parameters are no longer finite after epoch 1, batch 2"):
+        t.fit(inputs(), epochs=3, valid=inputs(1))
+    assert t.state.step == 2
+    assert np.isfinite(t.state.params.flat).all()
+
+
+def test_broken_parameters_are_not_saved_in_the_middle_of_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Recorder, "LONGEST_WAIT", 0.0)
+    saved: list[tuple[int, bool]] = []
+
+    class Planted(Callback):
+        def on_batch_end(self, trainer: Trainer) -> None:
+            if trainer.state.step == 2:
+                trainer.state.params["W"][0, 0, 0] = np.nan
+
+    class Kept:
+        def append(self, state: TrainState, rows: Sequence[Row]) -> None:
+            saved.append((state.step, bool(np.isfinite(state.params.flat).all())))
+
+        def snapshot(self, state: TrainState) -> None: ...
+
+    t = trainer(callbacks=[Planted(), Recorder(Kept())])
+    with pytest.raises(DivergedError):
+        t.fit(inputs(), epochs=3, valid=inputs(1))
+    assert saved == [(1, True), (3, True), (3, True)]
+
+
+def test_a_stopped_replica_costs_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = [0]
+    backpropagate = Linear.backpropagate
+
+    def counted(self: Linear, *arguments: Any, **options: Any) -> None:
+        calls[0] += 1
+        backpropagate(self, *arguments, **options)
+
+    monkeypatch.setattr(Linear, "backpropagate", counted)
+    model = Linear.create(D, C, seeds=[0, 1], l2=1.0)
+    model.params["W"][1] = np.nan
+    t = Trainer(model, sgd(), constant(0.05), batch_size=10, seed=[0, 1])
+    t.fit(inputs(), epochs=1, valid=inputs(1))
+    assert calls[0] == 6 + 1

@@ -41,11 +41,15 @@ class Network:
         names = [name for name in params if name.startswith("W")]
         self._weight_grads = [grads[name] for name in names]
         self._penalty = Penalty([params[name] for name in names], l2)
-        self.l2 = self._penalty.l2
 
     @property
     def K(self) -> int:
         return int(self.params.K)
+
+    @property
+    def l2(self) -> Array:
+        """lambda, `(K,)`."""
+        return self._penalty.l2
 
     def layers(self) -> list[LayerRow]:
         """The input, then one row a layer."""

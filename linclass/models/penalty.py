@@ -19,7 +19,7 @@ class Penalty:
 
     def __init__(self, weights: Sequence[Array], l2: Array | float) -> None:
         self._weights, K = weights, len(weights[0])
-        self.l2 = np.broadcast_to(np.asarray(l2, dtype=np.float64), (K,))
+        self.l2 = np.full(K, l2, np.float64)
         self._is_zero, self._twice_l2 = not self.l2.any(), 2 * self.l2
 
     def __call__(self) -> Array:
