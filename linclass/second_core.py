@@ -11,12 +11,13 @@ batch. Without a second core a task is run when its result is asked for, to the 
 
 from __future__ import annotations
 
-import contextvars
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
+
+import numpy as np
 
 T = TypeVar("T")
 
@@ -68,9 +69,10 @@ class Worker:
         self.parallel = threads > 1
         self._tasks: SimpleQueue[Task[Any] | None] = SimpleQueue()
         if self.parallel:
-            # the thread is given numpy's error state, which is part of the context
-            work = contextvars.copy_context().run
-            self._thread = threading.Thread(target=work, args=(self._serve,), name="second core", daemon=True)
+            errors = np.geterr()  # each thread has its own
+            self._thread = threading.Thread(
+                target=self._serve, args=(errors,), name="second core", daemon=True
+            )
             self._thread.start()
 
     def start(self, call: Callable[[], T]) -> Task[T]:
@@ -87,9 +89,10 @@ class Worker:
             self._tasks.put(None)
             self._thread.join()
 
-    def _serve(self) -> None:
-        while (task := self._tasks.get()) is not None:
-            task.run()
+    def _serve(self, errors: dict[str, Any]) -> None:
+        with np.errstate(**errors):
+            while (task := self._tasks.get()) is not None:
+                task.run()
 
 
 ALONE = Worker()
