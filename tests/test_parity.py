@@ -19,7 +19,7 @@ SIZES = (20, 16, 12, 5)
 
 @pytest.fixture(autouse=True)
 def torch(request: pytest.FixtureRequest) -> None:
-    if "without" not in request.node.name:
+    if "without_pytorch" not in request.node.name:
         pytest.importorskip("torch", reason="PyTorch is not installed: pip install linclass[torch]")
 
 
