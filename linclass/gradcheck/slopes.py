@@ -12,10 +12,9 @@ e is one entry; h is multiplied by max(1, |theta_i|). 1e-6 is the step of the co
 
 An entry with analytic slope a and numerical slope n passes when
 
-    |a - n| <= tolerance * max(1e-6, |a| + |n|) + noise,    noise = 8 * 2.2e-16 * max(1, |f|) / h:
+    |a - n| <= tolerance * max(1e-6, |a| + |n|) + noise,    noise = 8 * 2.2e-16 * |f| / h:
 
-the rounding of f is all that is left of a tiny slope; and a small f is rounded like the 1 that it is close to
-under a logarithm, as that of a probability near 1. To forward differences, |f(theta + h e) - 2 f(theta)
+the rounding of f is all that is left of a tiny slope. To forward differences, |f(theta + h e) - 2 f(theta)
 + f(theta - h e)| / h is also allowed, twice their own first-order error. A fault of 0.1 % in an entry is a
 relative error of 5e-4, five times the loosest tolerance.
 """
@@ -149,5 +148,5 @@ def slopes_along(subject: Subject, lines: Sequence[Line], h: float) -> Slopes:
         slopes.right[i] = (f_up - f) / up
         slopes.left[i] = (f_down - f) / down
         slopes.centred[i] = (f_up - f_down) / (up - down)
-        slopes.noise[i] = NOISE * np.maximum(1, np.maximum(np.abs(f_up), np.abs(f_down))) / h
+        slopes.noise[i] = NOISE * np.maximum(np.abs(f_up), np.abs(f_down)) / h
     return slopes
