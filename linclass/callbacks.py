@@ -13,7 +13,7 @@ import numpy as np
 
 from linclass import health
 from linclass.history import Row
-from linclass.params import Array, surely_finite
+from linclass.params import Array
 from linclass.train_state import TrainState
 from linclass.training import Callback, Trainer
 
@@ -171,8 +171,7 @@ class Recorder(Callback):
         self.saved_at = time.monotonic()
 
     def on_batch_end(self, trainer: Trainer) -> None:
-        # parameters that are not finite are no state to keep; the next batch stops them
-        if time.monotonic() - self.saved_at >= self.LONGEST_WAIT and surely_finite(trainer.state.params):
+        if time.monotonic() - self.saved_at >= self.LONGEST_WAIT:
             self._save(trainer)
 
     def on_epoch_end(self, trainer: Trainer) -> None:

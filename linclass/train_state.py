@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -75,7 +76,7 @@ class TrainState:
         self.params.set_model(k, self.best.select(k))
         self.buffers.set_model(k, self.best_buffers.select(k))
 
-    def models(self, ks: Array) -> list[tuple[Array, int, Array]]:
+    def models(self, ks: Iterable[int]) -> list[tuple[Array, int, Array]]:
         """(array, k, copy of array[k]) for all that training changes in the models `ks`."""
         owners = (self.params, self.buffers, *self.slots.values())
         return [(array, int(k), array[k].copy()) for k in ks for owner in owners for array in owner.values()]

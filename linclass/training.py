@@ -210,8 +210,6 @@ class Trainer:
                 self._each("on_batch_end")
             elif self._is_due(self._pending) and not self._settle():
                 return False
-            if self.stop_requested:
-                self._check_params()
             if self.stop_requested or not state.active.any():
                 return False
         return True
@@ -320,11 +318,13 @@ class Trainer:
         else:
             model.backpropagate(x, y, step=state.step)
         loss, correct = model.batch
-        if not np.isfinite(loss).all():
-            frozen += state.models(self._stop_diverged(model, track.models, loss, self._batch(state.step)))
+        # the penalty is looked at after the update before it, but for the first
+        cost = loss if state.step else loss + model.penalty()
+        frozen += state.models(self._stop_diverged(cost, track.models, lr, f"at {self._here()}"))
         self.optimizer.update(model.params, model.grads, track.slots, lr, state.step)
         for array, k, numbers in frozen:
             array[k] = numbers
+        self._check_params(model, track.models, lr)
         state.running_loss[track.models] += loss * len(x)
         state.running_correct[track.models] += correct
 
@@ -335,9 +335,8 @@ class Trainer:
         everything = on_train.loss + on_valid.loss + penalty
         if on_test is not None:
             everything += on_test.loss
-        if not np.isfinite(everything).all():
-            self._stop_diverged(model, slice(0, model.K), everything, f"the end of epoch {epoch}")
-        self._check_params()
+        self._stop_diverged(everything, slice(0, model.K), lr, f"at the end of epoch {epoch}")
+        self._tell_diverged()
         if not state.active.any():
             return
         train_cost, val_cost = on_train.loss + penalty, on_valid.loss + penalty
@@ -371,37 +370,33 @@ class Trainer:
         helper = None if self._twin is None else Helper(self.worker, self._twin)
         return evaluate_all(self.model, splits, helper)
 
-    def _batch(self, step: int) -> str:
-        """Which batch it is that update number `step`, from 0, is made from."""
-        epoch, batch = divmod(step, self.batches_per_epoch)
-        return f"epoch {epoch + 1}, batch {batch + 1}"
+    def _here(self) -> str:
+        """The batch that is trained on."""
+        state = self.state
+        batch = state.step - state.epoch * self.batches_per_epoch + 1
+        return f"epoch {state.epoch + 1}, batch {batch}"
 
-    def _check_params(self) -> None:
-        """Stop the models whose parameters are not finite; tell of those that have stopped."""
-        if not surely_finite(self.model.params):
-            K = self.model.K
-            self._stop_diverged(self.model, slice(0, K), np.zeros(K), "")
-        self._tell_diverged()
-
-    def _stop_diverged(self, model: Model, models: slice, cost: Array, where: str) -> Array:
-        """Stop the models whose cost or parameters are not finite; the numbers of those that were active.
-
-        Parameters are looked at where a cost is not finite, as it is of the batch after them, before a stop
-        and at an epoch's end: there may be units that they have switched off, -inf before a ReLU, and the
-        cost is none the wiser.
-        """
-        step, stopped = max(self.state.step - 1, 0), []
-        lr, are_finite = self._learning_rates(step)[models], finite(model.params)
-        for i in np.flatnonzero(~(np.isfinite(cost) & are_finite)):
-            what, advice = f"the cost is {cost[i]} at {where}", _smaller(lr[i])
+    def _stop_diverged(self, cost: Array, models: slice, lr: Array, where: str) -> list[int]:
+        """Stop the models whose cost is not finite; the numbers of those that were active."""
+        if np.isfinite(cost).all():
+            return []
+        stopped = []
+        for i in np.flatnonzero(~np.isfinite(cost)):
+            k, advice = int(models.start + i), _smaller(lr[i])
             if self.state.step == 0:
                 advice = "no step was made yet, so look at the data, --init-std and --lambda"
-            elif not are_finite[i]:
-                what = f"the parameters are no longer finite after {self._batch(step)}"
-            k = int(models.start + i)
-            if self._diverge(k, what, lr[i], advice):
+            if self._diverge(k, f"the cost is {cost[i]} {where}", lr[i], advice):
                 stopped.append(k)
-        return np.array(stopped, np.int64)
+        return stopped
+
+    def _check_params(self, model: Model, models: slice, lr: Array) -> None:
+        """Stop the models that a finite gradient has thrown out of the finite numbers."""
+        if surely_finite(model.params):  # and so is the penalty, the sum of some of their squares
+            return
+        are_finite, penalty = finite(model.params), model.penalty()
+        for i in np.flatnonzero(~(are_finite & np.isfinite(penalty))):
+            what = f"the penalty is {penalty[i]}" if are_finite[i] else "the parameters are no longer finite"
+            self._diverge(int(models.start + i), f"{what} after {self._here()}", lr[i], _smaller(lr[i]))
 
     def _diverge(self, k: int, what: str, eta: float, advice: str) -> bool:
         """Stop model k, if it is active; its weights go back to the best ones."""

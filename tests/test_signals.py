@@ -234,7 +234,7 @@ def test_of_several_seeds_only_the_diverged_one_stops(
     found, whole = load_run(tmp_path / "r"), load_run(tmp_path / "whole")
     assert found.load_state()[0].diverged.tolist() == [False, True, False]
     assert [len(result.history.of_model(k)) for k in range(3)] == [3, 1, 3]
-    expected = "no longer finite after epoch 2, batch 1"
+    expected = "epoch 2, batch 2"
     notes = found.status["notes"]
     assert any(note.startswith("model 1: stopped") and expected in note for note in notes)
     for k in (0, 2):

@@ -240,7 +240,7 @@ def test_divergence_stops_within_one_batch_and_keeps_good_weights() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_unit_that_is_off_for_good_is_found_at_the_epochs_end(threads: int) -> None:
+def test_a_unit_that_is_off_for_good_is_found_within_the_batch(threads: int) -> None:
     """Its weights are -inf, which no loss shows: max(0, -inf) = 0."""
 
     class Planted(Callback):
@@ -250,7 +250,7 @@ def test_a_unit_that_is_off_for_good_is_found_at_the_epochs_end(threads: int) ->
 
     model = MLP.create((D, 4, C), seeds=[0])
     t = Trainer(model, sgd(), constant(0.01), batch_size=10, threads=threads, callbacks=[Planted()])
-    with pytest.raises(DivergedError, match=r"parameters are no longer finite after epoch 1, batch 6"):
+    with pytest.raises(DivergedError, match=r"parameters are no longer finite after epoch 1, batch 3"):
         t.fit(inputs(), epochs=3, valid=inputs(1))
     assert t.state.epoch == 0
     assert np.isfinite(t.state.params.flat).all()
@@ -367,41 +367,49 @@ def test_scaling_in_the_model_is_scaling_the_rows() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_stop_leaves_no_broken_parameters(threads: int) -> None:
-    """The batch after them, which would show it, is not trained."""
-
-    class Planted(Callback):
-        def on_batch_end(self, trainer: Trainer) -> None:
-            if trainer.state.step == 2:
-                trainer.state.params["W"][0, 0, 0] = np.nan
-                trainer.stop_requested = True
-
-    t = trainer(callbacks=[Planted()], threads=threads)
-    with pytest.raises(DivergedError, match=r"parameters are no longer finite after epoch 1, batch 2"):
-        t.fit(inputs(), epochs=3, valid=inputs(1))
-    assert t.state.step == 2
-    assert np.isfinite(t.state.params.flat).all()
-
-
-def test_broken_parameters_are_not_saved_in_the_middle_of_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parameters_that_break_in_a_batch_are_never_saved(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cost is finite, its step is not; and a stop is asked for before the next batch would show it."""
     monkeypatch.setattr(Recorder, "LONGEST_WAIT", 0.0)
-    saved: list[tuple[int, bool]] = []
+    saved: list[bool] = []
 
-    class Planted(Callback):
+    class Stopper(Callback):
         def on_batch_end(self, trainer: Trainer) -> None:
-            if trainer.state.step == 2:
-                trainer.state.params["W"][0, 0, 0] = np.nan
+            trainer.stop_requested = True
 
     class Kept:
         def append(self, state: TrainState, rows: Sequence[Row]) -> None:
-            saved.append((state.step, bool(np.isfinite(state.params.flat).all())))
+            saved.append(bool(np.isfinite(state.params.flat).all()))
 
         def snapshot(self, state: TrainState) -> None: ...
 
-    t = trainer(callbacks=[Planted(), Recorder(Kept())])
-    with pytest.raises(DivergedError):
+    model = Linear.create(D, C, seeds=[0], loss=make_loss(reduction="sum"))
+    t = trainer(model=model, eta=1e308, callbacks=[Recorder(Kept()), Stopper()], threads=threads)
+    with pytest.raises(DivergedError, match=r"parameters are no longer finite after epoch 1, batch 1"):
         t.fit(inputs(), epochs=3, valid=inputs(1))
-    assert saved == [(1, True), (3, True), (3, True)]
+    assert t.state.step == 1
+    assert saved == [True, True]
+
+
+@pytest.mark.parametrize("scale", [1e160, 1e30])
+def test_an_infinite_penalty_stops_in_the_first_batch(scale: float) -> None:
+    dtype = "float64" if scale > 1e100 else "float32"
+    model = Linear.create(D, C, seeds=[0], l2=1.0, dtype=dtype)
+    model.params["W"][0, :, 0] = scale
+    data = inputs(dtype=dtype)
+    data.split.x[:, 0] = 0  # so that the loss does not show it
+    with pytest.raises(DivergedError, match=r"the cost is inf at epoch 1, batch 1.*--init-std and --lambda"):
+        trainer(model=model).fit(data, epochs=1, valid=inputs(1, dtype=dtype))
+
+
+def test_a_penalty_that_grows_infinite_stops_in_that_batch() -> None:
+    model = Linear.create(D, C, seeds=[0], l2=1.0)
+    data = inputs()
+    data.split.x[:, 0] = 0
+    model.params["W"][0, :, 0] = 1e152
+    with pytest.raises(DivergedError, match=r"the penalty is inf after epoch 1, batch 2"):
+        trainer(model=model, eta=20.0).fit(data, epochs=1, valid=inputs(1))
 
 
 def test_a_stopped_replica_costs_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
