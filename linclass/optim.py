@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from linclass.errors import UsageError
-from linclass.params import LARGE, Array, Params, by_model
+from linclass.params import LARGE, Array, Params, by_model, per_model
 
 Arrays = Mapping[str, Array]
 Slots = Mapping[str, Params]
@@ -189,7 +189,7 @@ class _Scaled(Mapping[str, Array]):
 
     def __getitem__(self, name: str) -> Array:
         array = self.arrays[name]
-        scaled: Array = _per_model(self.factor, array) * array
+        scaled: Array = per_model(self.factor, array) * array
         return scaled
 
     def __iter__(self) -> Iterator[str]:
@@ -220,11 +220,6 @@ def _aligned(lr: Array, *owners: Arrays) -> Iterator[tuple[Any, ...]]:
         return
     for name in owners[0]:
         yield from by_model(lr, *(owner[name] for owner in owners))
-
-
-def _per_model(values: Array, theta: Array) -> Array:
-    """`(K,)` numbers in theta's precision, shaped so that each multiplies its own model's part of theta."""
-    return values.astype(theta.dtype).reshape(-1, *(1,) * (theta.ndim - 1))
 
 
 def _norm(arrays: Arrays) -> Array:
