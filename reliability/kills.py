@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from linclass import callbacks, files
 from linclass.errors import DataError, RunTakenError
@@ -185,7 +186,11 @@ class Harness:
             self.tally.corrupt.append(f"{path.name}: a resume failed (see above)")
         if self._has_failed():
             return
-        found = Outcome.of(path)
+        try:
+            found = Outcome.of(path)
+        except DataError as error:
+            self.tally.corrupt.append(f"{path.name}: {error}")
+            return
         self.tally.runs += 1
         if found.epochs != wanted.epochs:
             self.tally.rows.append(f"{path.name}: the rows {_difference(found.epochs, wanted.epochs)}")
@@ -283,8 +288,7 @@ def _live(
             if rows:
                 os.write(pipe, f"epoch {state.epoch}\n".encode())
 
-        # a method replaced in this process, which the type checker does not allow for
-        Run.append = announced  # type: ignore[method-assign]
+        patch.object(Run, "append", announced).start()  # for the rest of this process
         callbacks.Recorder.LONGEST_WAIT = 0.0
         plant()
         if survived is not None:

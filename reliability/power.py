@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from linclass import callbacks, experiment, files
 from linclass.errors import LinclassError
@@ -93,7 +94,7 @@ def check(folder: Path, *, resume_every: int = 100, forgets: Sequence[str] = (),
 def _record(settings: Experiment, place: Path, forgets: Sequence[str]) -> tuple[Recording, list[Save]]:
     """A run that is killed in the middle of a save after epoch 2, and its resume, as operations."""
     recording, saves, killed = Recording(forgets), list[Save](), list[bool]()
-    append, wait = Run.append, callbacks.Recorder.LONGEST_WAIT
+    append = Run.append
 
     def noted(self: Run, state: Any, rows: Any) -> None:
         if state.epoch == 2 and rows and not killed:
@@ -104,17 +105,11 @@ def _record(settings: Experiment, place: Path, forgets: Sequence[str]) -> tuple[
         append(self, state, rows)
         saves[-1].done = len(recording.ops)
 
-    files.SYSTEM, callbacks.Recorder.LONGEST_WAIT = recording, 0.0
-    # a method replaced while this runs, which the type checker does not allow for
-    Run.append = noted  # type: ignore[method-assign]
-    try:
+    saving_each_batch = patch.object(callbacks.Recorder, "LONGEST_WAIT", 0.0)
+    with patch.object(files, "SYSTEM", recording), saving_each_batch, patch.object(Run, "append", noted):
         with contextlib.suppress(KilledError):
             go_on(place, settings)
         go_on(place, settings)
-    finally:
-        files.SYSTEM, callbacks.Recorder.LONGEST_WAIT = files.System(), wait
-        # and put back
-        Run.append = append  # type: ignore[method-assign]
     return recording, saves
 
 

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from linclass.errors import DataError
+from reliability.kills import Harness, Tally
+from reliability.subject import Outcome
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -41,6 +45,20 @@ def test_runs_survive_100_random_kills_every_fault_point_and_10_kills_of_the_com
     assert counted["kills of the real command"] == 10
     assert counted["runs brought to their end and compared"] > 10
     assert [counted[what] for what in BROKEN] == [0] * 6
+
+
+def test_a_run_that_cannot_be_read_at_its_end_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of(path: Path) -> Outcome:
+        raise DataError("values.csv is not the file this run wrote")
+
+    monkeypatch.setattr(Outcome, "of", of)
+    harness = Harness.__new__(Harness)  # without its folder and the run that others are compared with
+    harness.tally = Tally()
+    harness._compare(tmp_path, None, Outcome("", "", "", "", (), ()))
+    assert len(harness.tally.corrupt) == 1
+    assert harness.tally.runs == 0
 
 
 def test_a_writer_that_does_not_cut_the_csv_back_is_seen() -> None:

@@ -257,7 +257,9 @@ def test_npz_headers_of_other_writers(text):
     assert npz.unpack(data, "x", required=("a",), max_bytes=MB)["a"].shape == (2, 1)
 
 
-@pytest.mark.skipif(np.finfo(np.longdouble).max == np.finfo(float).max, reason="no longer floats here")
+@pytest.mark.skipif(
+    np.finfo(np.longdouble).max == np.finfo(float).max, reason="a long double is a float64 on this platform"
+)
 def test_numbers_beyond_float64():
     x = np.full((2, 3), np.finfo(np.longdouble).max)
     y = np.array([0, 1])

@@ -104,7 +104,7 @@ def is_alive(pid: int) -> bool:
     return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="kills with SIGKILL")
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL to kill with")
 def test_a_worker_ends_with_its_parent(tmp_path: Path) -> None:
     script, out = tmp_path / "parent.py", tmp_path / "pid"
     script.write_text(PARENT.format(folder=str(Path(__file__).parent), out=str(out)))
