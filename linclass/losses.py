@@ -61,13 +61,18 @@ def softmax_cross_entropy(*, label_smoothing: float = 0.0, reduction: str = "mea
         own = _own(y, z.shape)
         z_y, sum_z = z.take(own), z.sum(axis=1) if s else 0
         exp_z = np.exp(z, out=z)
-        Z = exp_z.sum(axis=1)
-        # -log P_c = log Z - z_c, with Z = sum_c exp(z_c)
-        loss_i = np.log(Z)
+        # Z = sum_c exp(z_c), in two parts, so that no small rest is lost beside the 1 of a certain prediction
+        e_y = exp_z.take(own)
+        entries = exp_z.reshape(-1)
+        entries[own] = 0
+        rest = exp_z.sum(axis=1)
+        # -log P_c = log Z - z_c
+        loss_i = np.log1p(rest + (e_y - 1))
         loss_i -= (1 - s) * z_y + s / C * sum_z if s else z_y
         if gradient:
             # (P - Y) / n = (exp(z) - Z Y) / (Z n)
-            exp_z.reshape(-1)[own] -= (1 - s) * Z if s else Z
+            Z = rest + e_y
+            entries[own] = s * e_y - (1 - s) * rest if s else -rest
             if s:
                 exp_z -= (s / C) * Z[:, None]
             # copied after it is divided: dividing into the other order takes twice as long with 16 models

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 import scipy.optimize
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from linclass import blas, gradcheck
@@ -76,6 +76,8 @@ def spoiled_report(spoil, *, seeds=(0,), l2=0.1, d=D, classes=C, n=N, **options)
     scale=st.sampled_from([1e-3, 1.0, 30.0]),
     seed=st.integers(0, 50),
 )
+@example(n=1, d=1, classes=5, K=1, l2=0.0, scale=30.0, seed=15)  # P_y = 1 - 1e-7
+@example(n=1, d=1, classes=3, K=1, l2=0.0, scale=30.0, seed=22)  # 1 - 1e-9
 def test_right_gradients_pass_and_nothing_is_left_changed(n, d, classes, K, l2, scale, seed):
     x, y = data(n, d, classes, seed)
     model = Linear.create(d, classes, seeds=range(K), l2=l2, init_std=0.5)

@@ -197,3 +197,16 @@ def test_a_label_that_is_no_class_is_refused(label, models):
 def test_no_rows_have_no_loss():
     sums = make_loss()(np.empty((K, 0, C)), np.empty(0, np.int64), gradient=False)
     assert sums.loss.tolist() == sums.correct.tolist() == [0] * K
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_nearly_certain_prediction_keeps_its_small_loss_and_gradient(dtype, smoothing):
+    """log(1 + e^-60) = e^-60 to all digits, which 1 + e^-60 = 1 would lose."""
+    gap = 60.0
+    scores = np.array([[[gap, 0.0], [0.0, gap]]], dtype)
+    rest, s = np.exp(-gap), smoothing
+    sums = make_loss(label_smoothing=s)(scores, np.array([0, 1]), gradient=True)
+    np.testing.assert_allclose(sums.loss, 2 * (rest + s / 2 * gap), rtol=1e-6)
+    own = -(1 - s) * rest + s / 2  # of d(loss)/d(scores), times n: P_y - Y_y
+    np.testing.assert_allclose(2 * scores[0], [[own, -own], [-own, own]], rtol=1e-6)
