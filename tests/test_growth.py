@@ -84,3 +84,16 @@ def test_the_picture_needs_a_point_for_each_size() -> None:
     assert [label.get_text() for label in axes.get_xticklabels()] == ["10", "1,000"]
     styles = {container[0].get_linestyle() for container in axes.containers}
     assert len(styles) == 2  # told apart without colour
+
+
+def test_sizes_that_double_are_told_apart() -> None:
+    sizes = [1, 10, 1000, 10_000, 20_000, 40_000]
+    figure = plots.growth(sizes, {"train": [(0.5, 0.4, 0.6)] * len(sizes)}, title="t", chance=0.1)
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    labels = axes.get_xticklabels()
+    assert {label.get_rotation() for label in labels} == {45}
+    # across their lines: what lies between two that follow each other
+    at = [label.get_transform().transform(label.get_position())[0] for label in labels]
+    height = labels[0].get_fontsize() * figure.dpi / 72
+    assert min(np.diff(at)) * np.sin(np.radians(45)) > height

@@ -40,7 +40,8 @@ def growth(
         # an interval's ends may be a rounding error on the wrong side
         bars = np.maximum([accuracy - low, high - accuracy], 0)
         axes.errorbar(sizes, accuracy, bars, label=label, capsize=4, linewidth=1.6, **look._asdict())
-    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    labels = [f"{size:,}" for size in sizes]  # turned, since doubled sizes stand close together
+    axes.set_xticks(sizes, labels, rotation=45, ha="right", rotation_mode="anchor")
     axes.xaxis.set_minor_locator(ticker.NullLocator())
     axes.set_title(wrap(title, 6.4), fontsize=TITLE_SIZE)
     figure.legend(loc="outside lower center", ncols=4)
