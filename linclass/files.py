@@ -29,7 +29,7 @@ class System:
     """The operating system's calls that can fail; replaced in tests."""
 
     def open(self, path: Path, mode: str) -> IO[bytes]:
-        return open(path, mode)  # noqa: PTH123
+        return path.open(mode)
 
     def write(self, file: IO[bytes], data: bytes | memoryview) -> None:
         file.write(data)

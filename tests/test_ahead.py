@@ -23,7 +23,9 @@ from linclass.whole_splits import Evaluations, evaluate_all
 
 D, C, N, BATCH, EPOCHS = 5, 3, 80, 10, 6
 CONSTANT = constant(0.05)
-NO_NOTE = lambda text: None  # noqa: E731
+
+
+def no_note(text: str) -> None: ...
 
 
 @pytest.fixture(params=[0.0, 0.01], ids=["evaluates at once", "evaluates longer than an epoch takes"])
@@ -103,7 +105,7 @@ def test_every_epochs_end_is_the_same_to_the_bit(evaluation: list[int], options:
 
 
 @pytest.mark.parametrize(
-    "stopper", [lambda: EarlyStop(1, NO_NOTE), lambda: OverfitMonitor(0.02, "stop", NO_NOTE)]
+    "stopper", [lambda: EarlyStop(1, no_note), lambda: OverfitMonitor(0.02, "stop", no_note)]
 )
 def test_models_that_stop_stop_where_they_would_have(evaluation: list[int], stopper: Any) -> None:
     one, two, seen, seen_ahead = both(stopper)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import copyreg
-import os
 import pickle
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,7 +103,7 @@ def test_nothing_is_run(name, tmp_path, monkeypatch):
             process = pickle.loads(data, encoding="latin1")
             getattr(process, "wait", int)()
         if name not in ("through numpy", "dotted name"):
-            assert os.path.exists(MARKER)  # noqa: PTH110
+            assert Path(MARKER).exists()
     finally:
         copyreg.remove_extension("os", "system", 0xF0)
 

@@ -1,5 +1,6 @@
 """Tasks in worker processes: order, errors, deaths, threads, and the end of the parent."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -38,9 +39,10 @@ def die(_: object) -> None:
 
 
 def blas_threads(_: object) -> list[int]:
-    import numpy  # noqa: F401
-    import scipy.linalg  # noqa: F401
     from threadpoolctl import threadpool_info
+
+    for library in ("numpy", "scipy.linalg"):  # each with its own BLAS
+        importlib.import_module(library)
 
     return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
