@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +23,26 @@ from linclass.datasets.mnist_published import FASHION_MNIST, MNIST
 from linclass.datasets.published import Facts, Layout, Published, array_digests
 
 ROWS = 12
+
+
+@pytest.fixture
+def no_pictures() -> Iterator[None]:
+    """Runs and searches draw nothing: it takes most of a small one's time, and has tests of its own."""
+    yield from _no_pictures()
+
+
+@pytest.fixture(scope="module")
+def no_pictures_in_module() -> Iterator[None]:
+    """`no_pictures` for the fixtures of a module."""
+    yield from _no_pictures()
+
+
+def _no_pictures() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for drawing in ("draw_curves", "draw_weights", "draw_function", "draw_animation"):
+            patch.setattr(f"linclass.gallery.{drawing}", lambda *_: None)
+        patch.setattr("linclass.search.report.draw", lambda *_: None)
+        yield
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from linclass import checkpoint, files, gallery
+from linclass import checkpoint, files
 from linclass.cli import cli
 from linclass.errors import DataError, DivergedError, StorageError, UsageError
 from linclass.experiment import resume, run
@@ -16,10 +16,7 @@ from linclass.listener import Listener
 from linclass.runs import load_run
 from linclass.settings import Experiment
 
-
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gallery, "draw_curves", lambda *_: None)
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 def write(path: Path, seed: int = 0, rows: int = 40) -> Path:

@@ -43,15 +43,11 @@ def test_they_are_all_there() -> None:
     assert {"exp1", "exp2", "exp3", "exp4", "all_data", "train_longer", "shuffling"} <= set(NAMES)
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("name", NAMES)
 def test_runs_on_the_sample_with_options(
     name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for drawing in (
-        "draw_curves",
-        "draw_weights",
-    ):  # drawn in test_runs.py; here they would take most of the time
-        monkeypatch.setattr(f"linclass.gallery.{drawing}", lambda *_: None)
     found = assignment(name)
     assert found.name == name
     is_torch = found.settings.model == "torch-mlp"
@@ -80,13 +76,11 @@ def test_runs_on_the_sample_with_options(
     assert all(set(published) <= set(found.variants) for published in [found.published])
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("name", SEARCHES)
 def test_searches_run_on_the_sample(
     name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for drawing in ("draw_curves", "draw_weights"):
-        monkeypatch.setattr(f"linclass.gallery.{drawing}", lambda *_: None)
-    monkeypatch.setattr("linclass.search.report.draw", lambda *_: None)
     found: SearchAssignment = FOUND[name]
     assert found.name == name
     arguments = ["--epochs", "1", "--quiet", "--train-size", "200"]

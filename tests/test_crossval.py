@@ -1,6 +1,5 @@
 """Cross-validation: folds that are disjoint and cover all rows, a fresh model each, the numbers by hand."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,17 +22,11 @@ SMALL = linclass.Experiment(
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def no_pictures() -> Iterator[None]:
-    """Drawn in test_runs.py; here they would take most of the time."""
-    with pytest.MonkeyPatch.context() as patch:
-        for drawing in ("draw_curves", "draw_weights"):
-            patch.setattr(f"linclass.gallery.{drawing}", lambda *_: None)
-        yield
+pytestmark = pytest.mark.usefixtures("no_pictures_in_module")
 
 
 @pytest.fixture(scope="module")
-def three_folds(no_pictures: None, tmp_path_factory: pytest.TempPathFactory) -> list[Fold]:
+def three_folds(no_pictures_in_module: None, tmp_path_factory: pytest.TempPathFactory) -> list[Fold]:
     return cross_validate(SMALL, 3, out=tmp_path_factory.mktemp("cv"))
 
 

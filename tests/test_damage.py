@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from linclass import gallery
 from linclass.errors import DataError
 from linclass.experiment import resume, run
 from linclass.listener import Listener
@@ -20,13 +19,11 @@ from linclass.settings import Experiment
 FLIPS = 1000
 
 
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gallery, "draw_curves", lambda *_: None)
+pytestmark = pytest.mark.usefixtures("no_pictures_in_module")
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(no_pictures_in_module: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of 6 epochs, with a snapshot, on 60 rows."""
     folder = tmp_path_factory.mktemp("damage")
     generator = np.random.default_rng(0)
@@ -34,9 +31,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     x = generator.normal(size=(60, 4)) + np.eye(3, 4)[y]
     np.savez(folder / "own.npz", x_train=x[:40], y_train=y[:40], x_test=x[40:], y_test=y[40:])
     wanted = Experiment(dataset=str(folder / "own.npz"), epochs=6, batch_size=20, eta=0.1, snapshot_every=4)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gallery, "draw_curves", lambda *_: None)
-        run(wanted, out=folder / "r")
+    run(wanted, out=folder / "r")
     return folder / "r"
 
 

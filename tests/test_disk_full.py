@@ -13,7 +13,7 @@ from typing import IO
 import numpy as np
 import pytest
 
-from linclass import files, gallery
+from linclass import files
 from linclass.errors import StorageError
 from linclass.experiment import resume, run
 from linclass.runs import load_run
@@ -66,10 +66,10 @@ def numbers_of(path: Path) -> tuple[bytes, bytes, list[list[float]]]:
     return model.params.flat.tobytes(), (path / "best.npz").read_bytes(), rows
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_every_refused_call_leaves_what_was_saved(
     settings: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gallery, "draw_curves", lambda *_: None)
     whole = numbers_of(run(settings, out=tmp_path / "whole").path)
     allowed, messages = 0, []
     while True:
@@ -98,10 +98,10 @@ def test_every_refused_call_leaves_what_was_saved(
         assert "free some space, or give a writable place with --out" in text
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_resume_on_a_full_disk_leaves_the_state_it_began_with(
     settings: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gallery, "draw_curves", lambda *_: None)
     run(settings, out=tmp_path / "r")
     before = numbers_of(tmp_path / "r")
     for allowed in range(8):

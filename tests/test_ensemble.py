@@ -24,8 +24,11 @@ CYCLIC = Experiment(  # 600 rows are 6 steps an epoch: a cycle is 12 steps, 2 ep
 )
 
 
+pytestmark = pytest.mark.usefixtures("no_pictures_in_module")
+
+
 @pytest.fixture(scope="module")
-def cyclic_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cyclic_run(no_pictures_in_module: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return experiment.run(CYCLIC, name="cyclic", out=tmp_path_factory.mktemp("runs") / "cyclic").path
 
 

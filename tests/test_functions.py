@@ -131,14 +131,7 @@ def test_a_run_of_two_seeds_learns_and_is_drawn(tmp_path: Path) -> None:
     assert table.drop(columns=accuracies).notna().all(axis=None)
 
 
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures take most of a small run's time."""
-    for drawing in ("draw_curves", "draw_function"):
-        monkeypatch.setattr(f"linclass.gallery.{drawing}", lambda *_: None)
-
-
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("no_pictures")
 def test_an_interrupted_run_is_resumed_to_the_same_bits(tmp_path: Path) -> None:
     experiment.run(SMALL, out=tmp_path / "whole")
     experiment.run(SMALL.replace(epochs=2), out=tmp_path / "half")
@@ -148,7 +141,7 @@ def test_an_interrupted_run_is_resumed_to_the_same_bits(tmp_path: Path) -> None:
     assert whole.history.column("val_loss").tolist() == half.history.column("val_loss").tolist()
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("no_pictures")
 def test_evaluate_says_how_near_it_comes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     experiment.run(SMALL.replace(l2=0.001), out=tmp_path / "run")
     (report,) = scoring.evaluate_run(tmp_path / "run")
@@ -165,7 +158,7 @@ def test_evaluate_says_how_near_it_comes(tmp_path: Path, capsys: pytest.CaptureF
     assert "accuracy" not in out
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize(
     ("command", "words"),
     [
@@ -193,7 +186,7 @@ def test_what_is_only_for_classes_is_refused_in_a_line(
     assert error.count("\n") == 1
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("no_pictures")
 def test_training_prints_no_accuracy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["train", "--dataset", "saw-sine", "--loss", "squared", "--epochs", "1", "--test"]
     assert call(cli, [*command, "--out", str(tmp_path / "run")], prog_name="linclass") == 0

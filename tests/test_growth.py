@@ -57,14 +57,9 @@ def test_points_have_wilsons_interval_or_students_and_rise(tmp_path: Path, monke
     assert growth.table([one, two])[1][0] == "4"
 
 
-@pytest.fixture
-def no_run_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    for drawing in ("draw_curves", "draw_weights"):
-        monkeypatch.setattr(f"linclass.gallery.{drawing}", lambda *_: None)
-
-
+@pytest.mark.usefixtures("no_pictures")
 def test_the_ladder_overfits_and_leaves_out_what_is_not_there(
-    no_run_pictures, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call(LADDER.command(), ["--quiet", "--out", str(tmp_path)], prog_name="ladder") == 0
     out = capsys.readouterr().out

@@ -32,11 +32,7 @@ MLP = BASE.replace(model="mlp", hidden="8", optimizer="adam")
 SPACE = {"lr": ([1e-4, 1e-2], "log"), "reg": ([1e-4, 1e-1], "log")}
 
 
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    for drawing in ("draw_curves", "draw_weights"):  # they have tests of their own
-        monkeypatch.setattr(f"linclass.gallery.{drawing}", lambda *_: None)
-    monkeypatch.setattr("linclass.search.report.draw", lambda *_: None)
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 def test_only_what_differs_in_constants_shares_a_pack() -> None:

@@ -28,11 +28,7 @@ PLAN = Plan(
 )
 
 
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    for drawing in ("draw_curves", "draw_weights"):
-        monkeypatch.setattr(f"linclass.gallery.{drawing}", lambda *_: None)
-    monkeypatch.setattr("linclass.search.report.draw", lambda *_: None)
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 def study_in(storage: str) -> optuna.Study:

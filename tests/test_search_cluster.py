@@ -89,12 +89,8 @@ def finished(out: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in out.glob("packs/*.json")}
 
 
-def test_the_table_is_the_local_one_whoever_is_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for drawing in ("draw_curves", "draw_weights"):
-        monkeypatch.setattr(f"linclass.gallery.{drawing}", lambda *_: None)
-    monkeypatch.setattr("linclass.search.report.draw", lambda *_: None)
+@pytest.mark.usefixtures("no_pictures")
+def test_the_table_is_the_local_one_whoever_is_killed(tmp_path: Path) -> None:
     out = tmp_path / "far"
     with scheduler(tmp_path) as address, worker(address, tmp_path) as first, worker(address, tmp_path):
         search(PLAN, out=tmp_path / "near")  # while the cluster starts

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from linclass import gallery
 from linclass.errors import DataError, DivergedError, InterruptedRun
 from linclass.experiment import resume, run
 from linclass.listener import Listener
@@ -21,10 +20,7 @@ from linclass.runs import load_run
 from linclass.settings import Experiment
 from linclass.training import Trainer
 
-
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gallery, "draw_curves", lambda *_: None)
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 def write(path: Path, rows: int = 100, features: int = 20) -> Path:

@@ -25,21 +25,18 @@ SETTINGS = Experiment(
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runs(no_pictures_in_module: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Runs: one, two (another seed), wide (another shape), short (no trajectory), normed (batch norm)."""
     folder = tmp_path_factory.mktemp("runs")
-    with pytest.MonkeyPatch.context() as patch:
-        for drawing in ("draw_curves", "draw_weights", "draw_animation"):
-            patch.setattr(f"linclass.gallery.{drawing}", lambda *_: None)
-        for name, changes in {
-            "one": {},
-            "two": {"seed": 2},
-            "wide": {"hidden": "7"},
-            "short": {"snapshot_every": 0},
-            "normed": {"batch_norm": True},
-            "other": {"train_size": 200},
-        }.items():
-            experiment.run(SETTINGS.replace(**changes), out=folder / name)
+    for name, changes in {
+        "one": {},
+        "two": {"seed": 2},
+        "wide": {"hidden": "7"},
+        "short": {"snapshot_every": 0},
+        "normed": {"batch_norm": True},
+        "other": {"train_size": 200},
+    }.items():
+        experiment.run(SETTINGS.replace(**changes), out=folder / name)
     return folder
 
 
