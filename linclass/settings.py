@@ -283,7 +283,8 @@ def _check(field: dataclasses.Field[Any], value: Any) -> None:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     fits = is_number if wanted is float else type(value) is wanted
     if not fits:
-        raise UsageError(f"{name} is {value!r}: expected {_NOUNS[wanted]}")
+        what = f"text: {rules['help']}" if wanted is str else _NOUNS[wanted]
+        raise UsageError(f"{name} is {value!r}: expected {what}")
     if rules["choices"] and value not in rules["choices"]:
         raise UsageError(f"{name} is {value!r}: expected one of {', '.join(rules['choices'])}")
     if is_number and not math.isfinite(value):
@@ -298,7 +299,7 @@ def _check(field: dataclasses.Field[Any], value: Any) -> None:
         )
 
 
-_NOUNS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
+_NOUNS = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def _example(field: dataclasses.Field[Any]) -> str:

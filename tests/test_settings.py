@@ -25,7 +25,7 @@ from linclass.settings import Experiment, option_names
         ({"shuffle": "sometimes"}, "samples, batches, none"),
         ({"seeds": True}, "whole number"),
         ({"test": 1}, "true or false"),
-        ({"dataset": 3}, "a word"),
+        ({"dataset": 3}, "--dataset is 3: expected text: cifar10, mnist"),
         ({"model": "mlp"}, "--hidden 256,128,64"),
         ({"hidden": "30"}, "expected --model mlp"),
         ({"model": "mlp", "hidden": "30,x"}, "--hidden is '30,x'"),
@@ -35,6 +35,7 @@ from linclass.settings import Experiment, option_names
         ({"momentum": 1.0}, "--momentum is 1.0"),
         ({"loss": "svm", "label_smoothing": 0.1}, "--loss softmax"),
         ({"optimizer": "adamw", "l2": 1.0}, "--lambda 0"),
+        ({"model": "mlp", "hidden": (256, 128)}, "--hidden is (256, 128): expected text: widths of"),
     ],
 )
 def test_a_bad_value_is_one_clear_line(change: dict, words: str) -> None:
