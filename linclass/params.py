@@ -155,9 +155,10 @@ def by_model(values: Array, *arrays: Array) -> Iterator[tuple[Any, ...]]:
 
 
 def surely_finite(arrays: Mapping[str, Array]) -> bool:
-    """False where a number is infinite or NaN, and, rarely, where their squares add up to infinity."""
+    """False where a number is infinite or NaN, and, rarely, where their squares add up to more than the root
+    of the largest number, so that a penalty may be infinite."""
     everything = [arrays.flat] if isinstance(arrays, Params) else arrays.values()
-    return all(math.isfinite(np.vdot(array, array)) for array in everything)
+    return all(np.vdot(array, array) <= math.sqrt(np.finfo(array.dtype).max) for array in everything)
 
 
 def finite(arrays: Mapping[str, Array]) -> Array:

@@ -320,7 +320,8 @@ class Trainer:
         loss, correct = model.batch
         # the penalty is looked at after the update before it, but for the first
         cost = loss if state.step else loss + model.penalty()
-        frozen += state.models(self._stop_diverged(cost, track.models, lr, f"at {self._here()}"))
+        if not np.isfinite(cost).all():
+            frozen += state.models(self._stop_diverged(cost, track.models, lr, self._here()))
         self.optimizer.update(model.params, model.grads, track.slots, lr, state.step)
         for array, k, numbers in frozen:
             array[k] = numbers
@@ -335,7 +336,8 @@ class Trainer:
         everything = on_train.loss + on_valid.loss + penalty
         if on_test is not None:
             everything += on_test.loss
-        self._stop_diverged(everything, slice(0, model.K), lr, f"at the end of epoch {epoch}")
+        if not np.isfinite(everything).all():
+            self._stop_diverged(everything, slice(0, model.K), lr, f"the end of epoch {epoch}")
         self._tell_diverged()
         if not state.active.any():
             return
@@ -378,20 +380,18 @@ class Trainer:
 
     def _stop_diverged(self, cost: Array, models: slice, lr: Array, where: str) -> list[int]:
         """Stop the models whose cost is not finite; the numbers of those that were active."""
-        if np.isfinite(cost).all():
-            return []
         stopped = []
         for i in np.flatnonzero(~np.isfinite(cost)):
             k, advice = int(models.start + i), _smaller(lr[i])
             if self.state.step == 0:
                 advice = "no step was made yet, so look at the data, --init-std and --lambda"
-            if self._diverge(k, f"the cost is {cost[i]} {where}", lr[i], advice):
+            if self._diverge(k, f"the cost is {cost[i]} at {where}", lr[i], advice):
                 stopped.append(k)
         return stopped
 
     def _check_params(self, model: Model, models: slice, lr: Array) -> None:
         """Stop the models that a finite gradient has thrown out of the finite numbers."""
-        if surely_finite(model.params):  # and so is the penalty, the sum of some of their squares
+        if surely_finite(model.params):  # and so is the penalty
             return
         are_finite, penalty = finite(model.params), model.penalty()
         for i in np.flatnonzero(~(are_finite & np.isfinite(penalty))):

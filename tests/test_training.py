@@ -403,13 +403,16 @@ def test_an_infinite_penalty_stops_in_the_first_batch(scale: float) -> None:
         trainer(model=model).fit(data, epochs=1, valid=inputs(1, dtype=dtype))
 
 
-def test_a_penalty_that_grows_infinite_stops_in_that_batch() -> None:
-    model = Linear.create(D, C, seeds=[0], l2=1.0)
+@pytest.mark.parametrize(
+    ("l2", "batch"), [(1.0, 2), (30.0, 1)], ids=["the sum of squares", "lambda times it"]
+)
+def test_a_penalty_that_grows_infinite_stops_in_that_batch(l2: float, batch: int) -> None:
+    model = Linear.create(D, C, seeds=[0], l2=l2)
     data = inputs()
     data.split.x[:, 0] = 0
     model.params["W"][0, :, 0] = 1e152
-    with pytest.raises(DivergedError, match=r"the penalty is inf after epoch 1, batch 2"):
-        trainer(model=model, eta=20.0).fit(data, epochs=1, valid=inputs(1))
+    with pytest.raises(DivergedError, match=rf"the penalty is inf after epoch 1, batch {batch}"):
+        trainer(model=model, eta=20 / l2).fit(data, epochs=1, valid=inputs(1))
 
 
 def test_a_stopped_replica_costs_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
