@@ -282,11 +282,11 @@ def _check(field: dataclasses.Field[Any], value: Any) -> None:
     name, rules, wanted = option_names(field)[0], field.metadata, type(field.default)
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     fits = is_number if wanted is float else type(value) is wanted
+    if rules["choices"] and value not in rules["choices"]:
+        raise UsageError(f"{name} is {value!r}: expected one of {', '.join(rules['choices'])}")
     if not fits:
         what = f"text: {rules['help']}" if wanted is str else _NOUNS[wanted]
         raise UsageError(f"{name} is {value!r}: expected {what}")
-    if rules["choices"] and value not in rules["choices"]:
-        raise UsageError(f"{name} is {value!r}: expected one of {', '.join(rules['choices'])}")
     if is_number and not math.isfinite(value):
         raise UsageError(f"{name} is {value}: expected a finite number")
     if rules["above"] is not None and not value > rules["above"]:

@@ -23,6 +23,7 @@ from linclass.settings import Experiment, option_names
         ({"batch_size": 0}, "--batch-size"),
         ({"batch_size": 2.5}, "whole number"),
         ({"shuffle": "sometimes"}, "samples, batches, none"),
+        ({"shuffle": 3}, "samples, batches, none"),
         ({"seeds": True}, "whole number"),
         ({"test": 1}, "true or false"),
         ({"dataset": 3}, "--dataset is 3: expected text: cifar10, mnist"),
