@@ -97,8 +97,8 @@ def unpack(
             return {name: _read_member(archive, info, label) for name, info in members.items()}
     except DataError:
         raise
-    # of zipfile: NotImplementedError is a compression it does not know, RuntimeError an encrypted member
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    # RuntimeError: a member is encrypted, or compressed in a way that zipfile does not know
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise DataError(f"{label} is not a readable .npz file: {one_line(error)}") from error
     except (ValueError, TypeError, KeyError, OSError, IndexError, MemoryError, struct.error) as error:
         raise DataError(f"{label} is damaged: {one_line(error)}") from error

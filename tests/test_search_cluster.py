@@ -20,7 +20,6 @@ from linclass.search.sweep import executor_of
 from linclass.settings import Experiment
 
 pytest.importorskip("distributed", reason="Dask is not installed: pip install linclass[dask]")
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL to kill with")
 
 EPOCHS = 12
 BASE = Experiment(

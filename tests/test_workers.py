@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from linclass import workers
-from linclass.errors import DataError, InterruptedRun, WorkerDiedError
+from linclass.errors import DataError, InterruptedRun, RunTakenError, WorkerDiedError
+from linclass.files import locked
 
 
 def square(x: int) -> int:
@@ -85,40 +86,41 @@ def test_a_task_that_ends_its_worker_twice_is_said() -> None:
 PARENT = """
 import sys
 sys.path.insert(0, {folder!r})
-from test_workers import announce
+from test_workers import hold
 from linclass import workers
 if __name__ == "__main__":
-    workers.run([(announce, {out!r})], 1)
+    workers.run([(hold, {lock!r})], 1)
 """
 
 
-def announce(out: str) -> None:
-    Path(out).write_text(str(os.getpid()))
-    time.sleep(600)
+def hold(lock: str) -> None:
+    """Hold the lock, which only the end of this process releases, until it is told that it may end."""
+    with locked(Path(lock)):
+        Path(lock).with_name("held").touch()
+        while not Path(lock).with_name("enough").exists():
+            time.sleep(0.02)
 
 
-def is_alive(pid: int) -> bool:
+def is_free(lock: Path) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        with locked(lock):
+            return True
+    except RunTakenError:
         return False
-    state = Path(f"/proc/{pid}/stat")  # a zombie that nobody has waited for is not alive
-    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL to kill with")
 def test_a_worker_ends_with_its_parent(tmp_path: Path) -> None:
-    script, out = tmp_path / "parent.py", tmp_path / "pid"
-    script.write_text(PARENT.format(folder=str(Path(__file__).parent), out=str(out)))
+    script, lock = tmp_path / "parent.py", tmp_path / "lock"
+    script.write_text(PARENT.format(folder=str(Path(__file__).parent), lock=str(lock)))
     with subprocess.Popen([sys.executable, str(script)]) as parent:
-        while not (out.exists() and out.read_text()):
+        while not (tmp_path / "held").exists():
             assert parent.poll() is None
             time.sleep(0.02)
+        assert not is_free(lock)
         parent.kill()
-    worker = int(out.read_text())
     for _ in range(500):
-        if not is_alive(worker):
+        if is_free(lock):
             return
         time.sleep(0.02)
-    os.kill(worker, signal.SIGKILL)
+    (tmp_path / "enough").touch()
     pytest.fail("the worker outlived its parent")
