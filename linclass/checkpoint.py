@@ -73,12 +73,13 @@ def load_state(
     Raises DataError where the file is damaged, or was written under other settings (but for `epochs`, and
     for those in `allowed`).
     """
-    expected, counters = _state_arrays(state), _counters(state)
-    arrays = _read(path, {**expected, **counters}, extra=("scaler.gain", "scaler.offset", "csv", "settings"))
+    expected = _state_arrays(state)
+    extra = ("counters", "scaler.gain", "scaler.offset", "csv", "settings")
+    arrays = _read(path, expected, extra)
     _check_settings(path, arrays["settings"], settings, allowed)
     for name, array in expected.items():
         array[...] = arrays[name]
-    state.step, state.epoch, state.running_rows = (int(n) for n in arrays["counters"])
+    _restore_counters(path, state, arrays["counters"])
     length, crc = (int(n) for n in arrays["csv"])
     return _scaler_from(arrays), Mark(length, crc)
 
@@ -146,7 +147,16 @@ def _state_arrays(state: TrainState) -> dict[str, Array]:
 
 
 def _counters(state: TrainState) -> dict[str, Array]:
-    return {"counters": np.array([state.step, state.epoch, state.running_rows])}
+    return {"counters": np.array([state.step, state.epoch, *state.running_rows])}
+
+
+def _restore_counters(path: Path, state: TrainState, counters: Array) -> None:
+    K = state.history.K
+    # earlier versions counted the running rows of all models as one
+    if counters.dtype != np.int64 or counters.shape not in ((2 + K,), (3,)):
+        raise DataError(f"{path}: counters is {counters.dtype} {counters.shape}; expected int64 ({2 + K},)")
+    state.step, state.epoch = int(counters[0]), int(counters[1])
+    state.running_rows[:] = counters[2:]
 
 
 def _named(prefix: str, arrays: Arrays) -> dict[str, Array]:

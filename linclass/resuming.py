@@ -86,7 +86,7 @@ def extend(directory: Run, state: TrainState, epochs: int) -> None:
             f"--epochs {epochs}: the schedule {directory.settings.schedule} is stretched over the "
             f"{directory.settings.epochs} epochs of {directory.path}; start a new run with --epochs {epochs}"
         )
-    begun = state.epoch + (state.running_rows > 0)
+    begun = state.epoch + bool(state.running_rows.any())
     if epochs < begun:
         raise UsageError(
             f"--epochs is {epochs}: expected at least {begun}, the epochs that {directory.path} has begun"

@@ -22,7 +22,7 @@ class TrainState:
         step: updates made, over all epochs. epoch: epochs finished, that is, evaluated.
         active: `(K,)`; False for a model that has stopped (it is masked, not removed).
         diverged: `(K,)`; True for one that stopped because its cost was not finite. Its weights are the best.
-        running_loss, running_correct, running_rows: sums over the current epoch's batches so far.
+        running_loss, running_correct, running_rows: `(K,)` sums over the current epoch's batches so far.
         best, best_buffers, best_epoch: the weights with the lowest validation loss, the running statistics
             that go with them, and the epoch they are from.
     """
@@ -37,7 +37,7 @@ class TrainState:
     diverged: Array
     running_loss: Array
     running_correct: Array
-    running_rows: int
+    running_rows: Array
     best: Params
     best_buffers: Params
     best_epoch: Array
@@ -59,7 +59,7 @@ class TrainState:
             diverged=np.zeros(K, bool),
             running_loss=np.zeros(K),
             running_correct=np.zeros(K, np.int64),
-            running_rows=0,
+            running_rows=np.zeros(K, np.int64),
             best=model.params.copy(),
             best_buffers=model.buffers.copy(),
             best_epoch=np.zeros(K, np.int64),
@@ -83,30 +83,33 @@ class TrainState:
 
     def clear_running(self) -> None:
         """Forget the epoch's sums."""
-        self.running_loss[:] = 0
-        self.running_correct[:] = 0
-        self.running_rows = 0
+        for sums in self._running():
+            sums[:] = 0
 
     def moment(self) -> Moment:
         """A copy of all that the batches of an epoch change, to come back to."""
-        running = self.running_loss.copy(), self.running_correct.copy(), self.running_rows
-        return Moment(self.step, self.epoch, [flat.copy() for flat in self._flats()], running)
+        copies = [[array.copy() for array in arrays] for arrays in (self._flats(), self._running())]
+        return Moment(self.step, self.epoch, *copies)
 
     def go_to(self, moment: Moment) -> None:
         """Be again as one was then; what the ends of epochs change stays as it is: history, best, active."""
         self.step, self.epoch = moment.step, moment.epoch
         for flat, copy in zip(self._flats(), moment.flats, strict=True):
             flat[...] = copy
-        self.running_loss[...], self.running_correct[...], self.running_rows = moment.running
+        for own, copy in zip(self._running(), moment.running, strict=True):
+            own[...] = copy
+
+    def _running(self) -> list[Array]:
+        return [self.running_loss, self.running_correct, self.running_rows]
 
     def _flats(self) -> list[Array]:
         return [owner.flat for owner in (self.params, self.buffers, *self.slots.values())]
 
 
 class Moment(NamedTuple):
-    """See `TrainState.moment`; flats: of params, buffers and each slot."""
+    """See `TrainState.moment`; flats: of params, buffers and each slot. running: the sums so far."""
 
     step: int
     epoch: int
     flats: list[Array]
-    running: tuple[Array, Array, int]
+    running: list[Array]

@@ -200,11 +200,10 @@ class Trainer:
             task = None
             if others:
                 task = self.worker.start(functools.partial(self._train_tracks, others, other_stream, lr))
-            rows = self._train_tracks(mine, stream, lr)
+            self._train_tracks(mine, stream, lr)
             if task is not None:
                 task.result()
             self._tell_diverged()
-            state.running_rows += rows
             state.step += 1
             if self._pending is None:
                 self._each("on_batch_end")
@@ -268,14 +267,11 @@ class Trainer:
         orders = zip(*(self._order(track, len(train), epoch, first) for track in tracks), strict=True)
         return train.stream(itertools.chain.from_iterable(orders), worker)
 
-    def _train_tracks(self, tracks: Sequence[_Track], stream: Iterator[Batch], lr: Array) -> int:
-        """Train each on its next batch; the rows of a batch."""
-        rows = 0
+    def _train_tracks(self, tracks: Sequence[_Track], stream: Iterator[Batch], lr: Array) -> None:
+        """Train each on its next batch."""
         for track in tracks:
             x, y = next(stream)
-            rows = len(x)
             self._train_batch(track, x, y, lr[track.models])
-        return rows
 
     def _learning_rates(self, step: int) -> Array:
         """`(K,)`, of the update after `step` others."""
@@ -328,6 +324,7 @@ class Trainer:
         self._check_params(model, track.models, lr)
         state.running_loss[track.models] += loss * len(x)
         state.running_correct[track.models] += correct
+        state.running_rows[track.models] += len(x)
 
     def _end_epoch(self, evaluations: Evaluations, train: Inputs) -> None:
         state, model, epoch = self.state, self.model, self.state.epoch + 1
@@ -355,7 +352,7 @@ class Trainer:
                 "val_cost": val_cost[k],
                 "val_accuracy": on_valid.accuracy[k],
                 "difference": abs(train_cost[k] - val_cost[k]),
-                "running_loss": state.running_loss[k] / state.running_rows,
+                "running_loss": state.running_loss[k] / state.running_rows[k],
                 "running_accuracy": running_accuracy[k],
                 "learning_rate": lr[k],
                 "seconds": seconds,

@@ -51,7 +51,7 @@ def evaluate(model: Classifier, data: Inputs, helper: Helper | None = None) -> E
     return Evaluation(loss / len(data), fraction(correct, len(data), data))
 
 
-def fraction(correct: Array, rows: int, data: Inputs) -> Array:
+def fraction(correct: Array, rows: int | Array, data: Inputs) -> Array:
     """`correct / rows`; NaN for a regression, where there is no right or wrong."""
     return np.full(len(correct), np.nan) if data.is_regression else correct / rows
 

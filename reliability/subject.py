@@ -90,7 +90,7 @@ def values(path: Path) -> list[list[str]]:
 def digest_of(state: TrainState) -> str:
     """A digest of all that training goes on from, without the history."""
     owners = (state.params, state.buffers, state.best, state.best_buffers, *state.slots.values())
-    counters = (state.step, state.epoch, state.running_rows, *state.active, *state.best_epoch)
+    counters = (state.step, state.epoch, *state.running_rows, *state.active, *state.best_epoch)
     sums = (state.running_loss.tobytes(), state.running_correct.tobytes())
     return _digest(b"".join([*(owner.flat.tobytes() for owner in owners), *sums, repr(counters).encode()]))
 

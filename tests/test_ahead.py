@@ -54,7 +54,7 @@ class Witness(Callback):
         flats = state.params.flat.tobytes(), state.buffers.flat.tobytes(), slots
         rows = [{**row, "seconds": 0} for row in state.history.latest()]
         last_batch = trainer.model.grads.flat.tobytes(), trainer.model.batch.loss.tobytes()
-        self.seen.append((state.epoch, state.step, state.running_rows, rows, *flats, *last_batch))
+        self.seen.append((state.epoch, state.step, *state.running_rows, rows, *flats, *last_batch))
 
 
 def inputs(seed: int) -> Inputs:

@@ -49,7 +49,7 @@ def state_of(path: Path) -> tuple[Any, ...]:
     counters = (
         state.step,
         state.epoch,
-        state.running_rows,
+        *state.running_rows,
         *state.active,
         *state.diverged,
         *state.best_epoch,

@@ -188,6 +188,40 @@ def test_stopping_after_any_batch_and_going_on_gives_the_same_bits(step: int) ->
         np.testing.assert_array_equal(whole.state.history.matrix(name), rest.state.history.matrix(name))
 
 
+class BreakAt(Callback):
+    """Throws model k out of the finite numbers after update `step`."""
+
+    def __init__(self, step: int, k: int) -> None:
+        self.step, self.k = step, k
+
+    def on_batch_end(self, trainer: Trainer) -> None:
+        if trainer.state.step == self.step:
+            trainer.state.params["W"][self.k] = np.inf
+
+
+@pytest.mark.parametrize("step", [2, 3, 4, 5])
+def test_shuffled_batches_of_which_one_is_short_are_averaged_by_each_replicas_own_rows(step: int) -> None:
+    """Each meets the short one at another time, and the last of them breaks down on the way."""
+
+    def made(step: int, **more: object) -> Trainer:
+        return trainer([1, 2, 7], shuffle="batches", callbacks=[BreakAt(1, 2), StopAt(step)], **more)
+
+    whole, part = made(999), made(step)
+    whole.fit(inputs(), epochs=2, valid=inputs(1))
+    part.fit(inputs(), epochs=2, valid=inputs(1))
+    assert part.state.step == step
+    rest = made(999, state=part.state, model=part.model)
+    rest.fit(inputs(), epochs=2, valid=inputs(1))
+    for k, seed in enumerate([1, 2]):
+        single = trainer([seed], shuffle="batches")
+        single.fit(inputs(), epochs=2, valid=inputs(1))
+        for name in ("running_loss", "running_accuracy"):
+            for t in (whole, rest):
+                np.testing.assert_array_equal(
+                    t.state.history.column(name, k), single.state.history.column(name)
+                )
+
+
 def test_rows_hold_what_they_say() -> None:
     t = trainer([0], l2=0.3)
     train, valid = inputs(), inputs(1, n=31)
@@ -210,9 +244,8 @@ def test_running_columns_are_the_averages_during_the_epoch() -> None:
 
     class Spy(Callback):
         def on_batch_end(self, trainer: Trainer) -> None:
-            seen.append(
-                (trainer.model.batch.loss[0], trainer.model.batch.correct[0], trainer.state.running_rows)
-            )
+            (loss,), (correct,) = trainer.model.batch
+            seen.append((loss, correct, trainer.state.running_rows[0]))
 
     t = trainer([0], callbacks=[Spy()])
     t.fit(inputs(), epochs=1, valid=inputs(1))
