@@ -10,6 +10,7 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     workers.py      a list of tasks in a few processes
     second_core.py  a thread that computes while the main one goes on
     settings.py     Experiment: what an experiment is; the command line's options come from it
+    legacy.py       what settings meant to earlier versions
     params.py       Params: named views (K, ...) into one flat buffer
     history.py      History: one row an epoch, the only place metrics go
     listener.py     what a run tells while it goes

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from linclass import npz
+from linclass import legacy, npz
 from linclass.datasets.scale import Scaler
 from linclass.errors import DataError
 from linclass.files import write_durably
@@ -61,7 +61,8 @@ def save_state(
     previous: where the state that was in `path` is kept.
     """
     arrays = {**_state_arrays(state), **_counters(state), **_scaler_arrays(scaler), "csv": np.array(mark)}
-    arrays["settings"] = np.frombuffer(json.dumps(settings.to_dict()).encode(), np.uint8)
+    written = {"format": legacy.FORMAT, **settings.to_dict()}
+    arrays["settings"] = np.frombuffer(json.dumps(written).encode(), np.uint8)
     write_durably(path, npz.pack(arrays), previous)
 
 
@@ -85,13 +86,12 @@ def load_state(
 
 
 def saved_settings(path: Path) -> dict[str, Any]:
-    """The settings a state was written under, as `Experiment.to_dict` gives them. Raises DataError."""
+    """The settings a state was written under, by field, with their meaning of today. Raises DataError."""
     return _parse_settings(path, npz.read_one(path, "settings", _STATE_LIMIT))
 
 
 def changed_settings(own: Mapping[str, Any], settings: Experiment) -> dict[str, str]:
     """Field -> `eta is 0.7, was 0.1`, for the fields of `settings` that are not as in `own`."""
-    # a field that this linclass has and the writer's had not counts with its default
     own, now = {**Experiment().to_dict(), **own}, settings.to_dict()
     changed = (name for name in now if name != "epochs" and own[name] != now[name])
     return {name: f"{name} is {now[name]!r}, was {own[name]!r}" for name in changed}
@@ -112,9 +112,9 @@ def _parse_settings(path: Path, written: Array) -> dict[str, Any]:
         own = json.loads(written.tobytes())
         if not isinstance(own, dict):
             raise ValueError("not a table of fields")
+        return legacy.translated(own, own.pop("format", 1))
     except ValueError as error:
         raise DataError(f"{path}: its settings cannot be read ({error})") from error
-    return own
 
 
 def state_size(state: TrainState) -> int:

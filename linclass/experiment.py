@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from linclass import __version__, blas, callbacks
+from linclass import __version__, blas, callbacks, legacy
 from linclass.datasets import batches
 from linclass.datasets.dataset import Dataset
 from linclass.errors import DivergedError, InterruptedRun
@@ -31,7 +31,7 @@ from linclass.params import Array
 from linclass.profile import Profile
 from linclass.resuming import change_data, change_settings, extend, is_run_of, why_over
 from linclass.run_data import load_data, named, note_sample
-from linclass.runs import FORMAT, RESULTS, Run, claim, reopen, space_needed
+from linclass.runs import RESULTS, Run, claim, reopen, space_needed
 from linclass.settings import Experiment
 from linclass.training import Callback, Trainer
 
@@ -275,7 +275,7 @@ def _manifest(job: Job, threads: int, origin: str) -> dict[str, Any]:
 
     dataset = job.dataset
     return {
-        "format": FORMAT,
+        "format": legacy.FORMAT,
         "linclass": __version__,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "origin": origin,

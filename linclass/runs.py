@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from linclass import checkpoint, files, gallery
+from linclass import checkpoint, files, gallery, legacy
 from linclass.checkpoint import Mark
 from linclass.datasets.scale import Scaler
 from linclass.errors import DataError, RunTakenError, UsageError, one_line, quoted
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from linclass.plots.images import Scale
 
 RESULTS = Path("result_pics")
-FORMAT = 1
-"""Of the run directory; raised when an older linclass could not read it."""
 STATE, PREVIOUS = "state.npz", "state-1.npz"
 _CSV_LIMIT = 1 << 30
 _PICTURES = 500_000
@@ -59,9 +57,7 @@ class Run:
         self.manifest: dict[str, Any] = files.read_json(manifest_path)
         intact = files.unseal(self.manifest)
         try:
-            if self.manifest["format"] != FORMAT:
-                raise ValueError(f"format {self.manifest['format']}, where {FORMAT} is known")
-            self.settings = Experiment.from_dict(self.manifest["settings"])
+            self.settings = legacy.experiment(self.manifest["settings"], self.manifest["format"])
             self.threads = int(self.manifest["threads"])
             self.numerics = str(self.manifest["numerics"])
             data = self.manifest["data"]
@@ -84,6 +80,7 @@ class Run:
                 f"{manifest_path} is not as linclass wrote it ({self._what_changed()}): put run.json back, "
                 "or start a new run"
             )
+        self.manifest |= {"format": legacy.FORMAT, "settings": self.settings.to_dict()}
         self.mark = Mark(0, 0)
         self.scaler: Scaler | None = None
         self.state_file = path / STATE

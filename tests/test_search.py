@@ -224,6 +224,8 @@ def test_another_search_in_the_same_place_is_refused(tmp_path: Path) -> None:
     other = Plan(PLAN.space, BASE.replace(epochs=2))
     with pytest.raises(RunTakenError, match=r"another sweep \(epochs was 3, is 2\)"):
         search(other, out=tmp_path)
+    with pytest.raises(RunTakenError, match=r"another sweep \(seed was 0, is 1\)"):  # of the draws
+        search(Plan(PLAN.space, PLAN.settings, seed=1), out=tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
     assert len(search(other, out=tmp_path, overwrite=True).results) == 6
     assert (tmp_path / "notes.txt").exists()

@@ -21,16 +21,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from linclass import files, npz
-from linclass.errors import DataError, RunTakenError
+from linclass import files, legacy, npz
+from linclass.errors import DataError, RunTakenError, one_line
 from linclass.history import Row
 from linclass.search.packs import PackResult, Weights
 from linclass.search.trials import Result, Score, Trial
-from linclass.settings import Experiment
 
-FORMAT = 1
 _LIMIT = 1 << 30
 _PICTURE = re.compile(r"(score_\w+|parallel|curves)\.png")
+_ANY = ("format", "linclass", "settings")
+"""What in sweep.json may be another's: the version that wrote it; the settings are compared by field."""
 
 
 class Store:
@@ -50,6 +50,7 @@ class Store:
         arrays |= {f"buffers.{name}": array for name, array in result.weights.buffers.items()}
         files.write_durably(path.with_suffix(".npz"), npz.pack(arrays))
         record = {
+            "format": legacy.FORMAT,
             "results": [_to_json(one) for one in result.results],
             "best": result.best,
             "replica": result.replica,
@@ -68,12 +69,11 @@ class Store:
             return None
         try:
             record = files.read_json(path, _LIMIT)
-            results = tuple(
-                _from_json(one, trial) for one, trial in zip(record["results"], trials, strict=True)
-            )
+            format, pairs = record.get("format", 1), zip(record["results"], trials, strict=True)
+            results = tuple(_from_json(one, trial, format) for one, trial in pairs)
             arrays = npz.read(path.with_suffix(".npz"), required=record["arrays"], max_bytes=_LIMIT)
             best, replica, seconds = int(record["best"]), int(record["replica"]), float(record["seconds"])
-        except (KeyError, TypeError, ValueError, DataError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, DataError) as error:
             raise DataError(
                 f"{path} is not a pack of this sweep ({error}): delete it, to train its trials again"
             ) from error
@@ -111,24 +111,20 @@ def claim(path: Path, plan: Mapping[str, Any], *, overwrite: bool) -> Iterator[S
 def _check_same(path: Path, plan: Mapping[str, Any]) -> None:
     if not (path / "sweep.json").exists():
         return
-    there = files.read_json(path / "sweep.json")
-    plan = json.loads(json.dumps(plan))
-    if not isinstance(there, dict):
-        raise DataError(f"{path / 'sweep.json'} is not a sweep's: --overwrite starts afresh")
-    flat, other = _flat(plan), _flat(there)
-    changed = [name for name in {**flat, **other} if flat.get(name) != other.get(name)]
-    if changed:
-        name = changed[0]
-        raise RunTakenError(
-            f"{path} holds another sweep ({name} was {other.get(name)}, is {flat.get(name)}): "
-            "--out names another place, --overwrite starts afresh"
-        )
-
-
-def _flat(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """The plan with its settings field by field, so that a difference can be named."""
-    settings = plan.get("settings", {})
-    return {**{k: v for k, v in plan.items() if k != "settings"}, **dict(settings)}
+    there, own = files.read_json(path / "sweep.json"), json.loads(json.dumps(plan))
+    try:
+        settings = legacy.translated(there["settings"], there["format"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{path / 'sweep.json'} is not a sweep's ({one_line(error)}): --overwrite starts afresh"
+        ) from error
+    for was, now in ((there, own), (settings, own["settings"])):
+        for name in {**now, **was}:
+            if name not in _ANY and now.get(name) != was.get(name):
+                raise RunTakenError(
+                    f"{path} holds another sweep ({name} was {was.get(name)}, is {now.get(name)}): "
+                    "--out names another place, --overwrite starts afresh"
+                )
 
 
 def _clear(path: Path) -> None:
@@ -155,8 +151,9 @@ def _to_json(result: Result) -> dict[str, Any]:
     }
 
 
-def _from_json(record: Mapping[str, Any], trial: Trial) -> Result:
-    own = Trial(record["trial"], record["round"], record["values"], Experiment.from_dict(record["settings"]))
+def _from_json(record: Mapping[str, Any], trial: Trial, format: Any) -> Result:
+    settings = legacy.experiment(record["settings"], format)
+    own = Trial(record["trial"], record["round"], record["values"], settings)
     if own != trial:
         raise ValueError(f"it holds trial {own.number} with {dict(own.values)}")
     rows: list[Row] = [{name: _number(value) for name, value in row.items()} for row in record["history"]]

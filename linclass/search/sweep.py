@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from linclass import __version__, experiment, schedules
+from linclass import __version__, experiment, legacy, schedules
 from linclass.datasets import augment
 from linclass.datasets.batches import count
 from linclass.errors import InterruptedRun, UsageError
@@ -78,7 +78,7 @@ class Plan:
     def to_json(self, digest: str) -> dict[str, Any]:
         """What sweep.json holds."""
         return {
-            "format": store.FORMAT,
+            "format": legacy.FORMAT,
             "linclass": __version__,
             "space": self.space.to_json(),
             "trials": self.trials,
