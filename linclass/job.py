@@ -12,7 +12,7 @@ from linclass import blas, callbacks, schedules
 from linclass.datasets import augment, batches
 from linclass.datasets.dataset import Dataset, Split
 from linclass.datasets.inputs import Inputs
-from linclass.datasets.scale import Scaler
+from linclass.datasets.scale import Scaler, check_fits
 from linclass.errors import UsageError
 from linclass.models.base import Model
 from linclass.models.build import build_model, build_optimizer, replica_seeds
@@ -76,6 +76,7 @@ def build(
         raise ValueError("a stack of several settings has one seed; train replicas one setting at a time")
     seeds = replica_seeds(settings) if len(stack) == 1 else [settings.seed] * len(stack)
     scaler = scaler or Scaler.fit(dataset.train.x, settings.scaling)
+    check_fits(dataset.train.x, settings.scaling, settings.dtype)
     if model is None:
         l2 = np.array([one.l2 for one in stack])
         model = build_model(settings, dataset.features, len(dataset.classes), seeds=seeds, l2=l2)

@@ -147,6 +147,8 @@ def total_variation(images: Array) -> Array:
     variance; a smooth pattern is far below (Rudin, Osher & Fatemi 1992, anisotropic, normalised).
     """
     n = len(images)
+    # of no scale, so in units of a power of two: sums of numbers near the largest overflow
+    images = np.ldexp(images, -np.frexp(np.abs(images).max(initial=0))[1])
     horizontal = np.abs(np.diff(images, axis=-1)).reshape(n, -1)
     vertical = np.abs(np.diff(images, axis=-2)).reshape(n, -1)
     mean = (horizontal.sum(1) + vertical.sum(1)) / (horizontal.shape[1] + vertical.shape[1])

@@ -1,4 +1,5 @@
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,3 +99,9 @@ def test_calibration_error_of_calibrated_and_of_overconfident_probabilities() ->
     assert (list(edges.rows), list(edges.correct)) == ([2, 1], [2, 0]), "bins are closed on the right"
     with pytest.raises(ValueError, match="probability"):
         reliability(np.array([1.5]), np.array([True]))
+
+
+@pytest.mark.parametrize(("dtype", "size"), [(np.float32, 3e38), (np.float64, 1.7e308), (np.float64, 1e-300)])
+def test_total_variation_has_no_scale(dtype: Any, size: float) -> None:
+    images = np.random.default_rng(5).uniform(-1, 1, (3, 1, 8, 8))
+    assert total_variation((size * images).astype(dtype)) == pytest.approx(total_variation(images), rel=1e-5)

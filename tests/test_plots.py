@@ -326,6 +326,16 @@ def test_ten_classes_stand_in_two_rows_of_five():
     assert boxes[0].x0 < boxes[1].x0
 
 
+@pytest.mark.parametrize("size", [1e-300, 1.7e308])
+@pytest.mark.parametrize("scale", ["class", "shared", "symmetric"])
+def test_templates_of_numbers_of_any_size_look_alike(scale, size):
+    W = np.random.default_rng(5).uniform(-1, 1, (2, 3072))
+    W[:, :2] = [-1, 1]
+    found, wanted = (plots.templates(a, ["a", "b"], scale=scale, title="t") for a in (size * W, W))
+    for axes, other in zip(found.axes, wanted.axes, strict=True):
+        np.testing.assert_allclose(axes.images[0].get_array(), other.images[0].get_array(), atol=1e-12)
+
+
 def test_saved_templates_show_every_weight_as_a_square_of_its_exact_colour(tmp_path):
     W = weights(2)
     figure = plots.templates(W, ["a", "b"], title="t")

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from linclass.datasets.scale import KINDS, Scaler
+from linclass.datasets.scale import KINDS, Scaler, check_fits
+from linclass.errors import DataError
 
 BYTES = np.random.default_rng(0).integers(0, 256, (2300, 17), dtype=np.uint8)
 FLOATS = np.random.default_rng(1).normal(3, 5, (150, 17))
@@ -88,3 +89,53 @@ def test_moments_do_not_depend_on_the_order_of_rows():
 def test_unknown_kind():
     with pytest.raises(ValueError, match="expected one of raw, unit, global, per-pixel"):
         Scaler.fit(BYTES, "robust")
+
+
+@pytest.mark.parametrize("kind", ["global", "per-pixel"])
+@pytest.mark.parametrize("exponent", [-1000, -700, -200, 0, 200, 700, 1021])
+def test_numbers_of_any_size_are_scaled_alike(kind, exponent):
+    x = np.random.default_rng(2).uniform(-3.9, 3.9, (40, 5))
+    huge = np.ldexp(x, exponent)
+    wanted = Scaler.fit(x, kind).transform(x, np.float64)
+    assert np.allclose(Scaler.fit(huge, kind).transform(huge, np.float64), wanted, rtol=1e-12, atol=1e-12)
+
+
+def test_columns_of_very_different_sizes_are_scaled_each_by_itself():
+    sizes = np.array([1e-300, 1e-150, 1.0, 1e150, 1.7e308])
+    x = np.random.default_rng(3).uniform(-1, 1, (40, 5))
+    scaled = Scaler.fit(x * sizes, "per-pixel").transform(x * sizes, np.float64)
+    assert np.allclose(scaled, oracle(x, x, "per-pixel"), atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["global", "per-pixel"])
+@pytest.mark.parametrize("value", [0.0, 0.1, -7.3, 1e6 + 0.1, 1e300, 1e-300, -1.7e308])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_constant_data_become_exactly_zero(kind, value, dtype):
+    with np.errstate(over="ignore"):
+        x = np.full((60, 7), value).astype(dtype)
+    if np.isinf(x).any():
+        return
+    scaler = Scaler.fit(x, kind)
+    assert np.array_equal(scaler.gain, np.ones(7))
+    assert np.array_equal(scaler.transform(x, np.float64), np.zeros((60, 7)))
+
+
+def test_float16_and_float32_up_to_their_largest_number():
+    for dtype in (np.float16, np.float32):
+        x = np.array([[-1.0], [1.0]]) * float(np.finfo(dtype).max)
+        assert np.allclose(Scaler.fit(x.astype(dtype), "per-pixel").transform(x, np.float64), [[-1], [1]])
+
+
+def test_a_spread_that_cannot_be_divided_by_is_named():
+    with pytest.raises(DataError, match=r"differ by 1e-310 only.*multiply the data"):
+        Scaler.fit(np.array([[-1e-310], [1e-310]]), "per-pixel")
+
+
+def test_rows_that_the_precision_cannot_hold_are_refused_before_training():
+    x = np.random.default_rng(4).normal(size=(20, 3))
+    for size, what in ((1e200, "infinite"), (1e-200, "zero")):
+        with pytest.raises(DataError, match=rf"float32 makes {what}: use --scaling per-pixel"):
+            check_fits(size * x, "raw", "float32")
+        check_fits(size * x, "raw", "float64")
+        check_fits(size * x, "per-pixel", "float32")
+    check_fits(np.zeros((20, 3)), "unit", "float32")

@@ -59,9 +59,11 @@ def limits(images: Array, scale: Scale) -> tuple[Array, Array]:
 
 def to_unit(images: Array, low: Array, high: Array) -> Array:
     """(w - low) / (high - low), and mid grey where they are equal; one channel becomes three."""
-    width = high - low
-    unit = (images - low) / np.where(width > 0, width, 1)
-    unit = np.where(width > 0, unit, 0.5)
+    with np.errstate(over="ignore"):
+        # a difference of numbers near 1e308 overflows, that of their halves does not
+        half = np.where(np.isfinite(high - low), 1.0, 0.5)
+    images, low, width = half * images, half * low, half * high - half * low
+    unit = np.where(width > 0, (images - low) / np.where(width > 0, width, 1), 0.5)
     return np.repeat(unit, 3, axis=-1) if unit.shape[-1] == 1 else unit
 
 
