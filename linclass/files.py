@@ -13,6 +13,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
 import sys
 import zlib
@@ -166,7 +167,7 @@ def truncate(path: Path, size: int) -> None:
 
 
 def read_capped(path: Path, limit: int) -> bytes:
-    """All bytes of a regular file of at most `limit` bytes. Raises DataError otherwise."""
+    """All bytes of a regular file of at most `limit` bytes. Raises DataError otherwise; see `refuse_page`."""
     try:
         if not path.is_file():
             problem = "it is not a regular file" if path.exists() else "no such file"
@@ -178,7 +179,32 @@ def read_capped(path: Path, limit: int) -> bytes:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     if len(data) > limit:
         raise DataError(f"cannot read {path}: it is larger than the {limit:,} bytes expected at most")
+    refuse_page(data, str(path))
     return data
+
+
+PAGE_BYTES = 1024
+"""Of a file, from its beginning, that `refuse_page` looks at."""
+_PAGES = {
+    re.compile(
+        rb"<!doctype html|<html|<head|<body", re.IGNORECASE
+    ): "a web page (HTML) saved in place of the "
+    "data, often a login or an error: open it in a browser, and get the data again",
+    re.compile(
+        rb"<\?xml|<error>", re.IGNORECASE
+    ): "a server's answer (XML) saved in place of the data: open it in an editor, and get the data again",
+    re.compile(
+        rb"version https://git-lfs"
+    ): "a pointer of Git LFS, not the data: run `git lfs pull` where it was cloned",
+}
+
+
+def refuse_page(data: bytes, label: str) -> None:
+    """Raise DataError where `data` begins as something that was saved in place of data."""
+    head = data[:PAGE_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip()
+    for beginning, what in _PAGES.items():
+        if beginning.match(head):
+            raise DataError(f"{label} is {what}")
 
 
 def read_json(path: Path, limit: int = 4 << 20) -> Any:

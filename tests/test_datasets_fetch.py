@@ -24,6 +24,7 @@ from linclass.datasets.catalog import Entry, describe, verify
 from linclass.datasets.cifar10 import BATCHES, PYTHON, TEST, TRAIN
 from linclass.datasets.cifar10_npm import pack_batch, unpack_package
 from linclass.datasets.cifar10_published import META, PUBLISHED
+from linclass.datasets.download import Pace
 from linclass.datasets.fetch import RECIPES, Recipe, fetch
 from linclass.datasets.functions import FUNCTIONS
 from linclass.datasets.known import KNOWN
@@ -33,6 +34,7 @@ from linclass.errors import CheckFailedError, DataError, RunTakenError, StorageE
 from linclass.files import SYSTEM, locked
 
 ROWS = 12
+AT_ONCE = Pace(pause=0)
 NAME = "cifar-10-python.tar.gz"
 URL = f"https://cifar.invalid/{NAME}"
 
@@ -92,7 +94,9 @@ class Mirror:
         return Remote(URL, 10**6, hashlib.md5(data).hexdigest(), hashlib.sha256(data).hexdigest())
 
     def fetch(self, mirror: str | None = None, **how) -> Path:
-        return fetch("tiny", self.target, mirror, self.said.append, recipes={"tiny": self.recipe}, **how)
+        return fetch(
+            "tiny", self.target, mirror, self.said.append, recipes={"tiny": self.recipe}, pace=AT_ONCE, **how
+        )
 
     def replace_archive(self, data: bytes) -> None:
         """Another archive, whose digests the recipe takes for right."""
@@ -124,6 +128,8 @@ def no_network(request, timeout):
 
 class Response(io.BytesIO):
     """What a server sends."""
+
+    status = 200
 
     def __init__(self, data: bytes, length: int | None = None) -> None:
         super().__init__(data)
@@ -285,7 +291,7 @@ def test_digest_mismatch(mirror):
 
 
 def test_a_download_that_differs_leaves_nothing(mirror, monkeypatch):
-    serve(monkeypatch, b"<html>")
+    serve(monkeypatch, b"a file")
     fails(mirror, URL, DataError, f"{NAME} (6 bytes) has md5")
     mirror.assert_nothing_left()
 
@@ -293,7 +299,9 @@ def test_a_download_that_differs_leaves_nothing(mirror, monkeypatch):
 def test_a_download_that_breaks_off_or_is_too_large(mirror, monkeypatch):
     data = mirror.archive.read_bytes()
     serve(monkeypatch, data[:-10], length=len(data))
-    fails(mirror, URL, DataError, f"broke off after {len(data) - 10:,} of {len(data):,} bytes")
+    message = fails(mirror, URL, DataError, f"broke off after {len(data) - 10:,} of {len(data):,} bytes")
+    kept = f"{len(data) - 10:,} bytes came and are kept: the same command goes on from there"
+    assert message.endswith(kept)
     for length in (10**9, -1):
         serve(monkeypatch, b"x" * (10**6 + 1), length=length)
         fails(mirror, URL, DataError, "1,000,000")
@@ -364,7 +372,7 @@ def test_two_at_once(mirror):
 
 
 def test_what_a_killed_fetch_left_is_cleared(mirror):
-    work = mirror.target / ".linclass-fetch"
+    work = mirror.target / ".linclass-fetch" / "tiny"
     work.mkdir(parents=True)
     (work / f"{NAME}.partial").write_bytes(b"half")
     mirror.fetch(str(mirror.directory))
@@ -554,4 +562,6 @@ def test_recipes_are_complete():
         assert all(remote.url.startswith("https://") for remote in RECIPES[name].remotes) == (
             name != "fashion-mnist"
         )
-    assert download.TIMEOUT > 0
+    assert download.PACE == (200_000, 20, 1)
+    for name in KNOWN:
+        assert len(RECIPES[name].sources) >= 3

@@ -492,7 +492,7 @@ def serve(monkeypatch, folder: Path, host: str) -> list[str]:
         if host not in request.full_url:
             raise urllib.error.URLError("Name or service not known")
         response = io.BytesIO((folder / request.full_url.rpartition("/")[2]).read_bytes())
-        response.headers = Message()
+        response.headers, response.status = Message(), 200
         return response
 
     monkeypatch.setattr("urllib.request.urlopen", urlopen)

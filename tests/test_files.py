@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from linclass import files
+from linclass.datasets.archive import members
+from linclass.datasets.load import load
 from linclass.errors import DataError, RunTakenError, StorageError
+from linclass.submission import read_rows
 
 
 class FailingSystem(files.System):
@@ -108,3 +111,24 @@ def test_an_unwritable_place_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot write"):
         files.make_directory(tmp_path / "file/below")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"<!DOCTYPE html><title>Sign in</title>", "is a web page (HTML) saved in place of the data"),
+        (b"\xef\xbb\xbf\r\n  <HTML lang=en>", "is a web page (HTML)"),
+        (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "is a server's answer (XML)"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a pointer of Git LFS"),
+    ],
+)
+def test_what_was_saved_in_place_of_data_is_called_that(tmp_path: Path, data: bytes, reason: str) -> None:
+    for name in ("train.csv", "own.npz", "images.gz", "cifar-10-python.tar.gz"):
+        path = tmp_path / name
+        path.write_bytes(data)
+        readers = [lambda path=path: load(str(path))] if path.suffix in (".csv", ".npz") else []
+        readers += [lambda path=path: read_rows(path), lambda path=path: list(members(path, {"a": 1}))]
+        for read in readers:
+            with pytest.raises(DataError) as caught:
+                read()
+            assert str(caught.value).startswith(f"{path} {reason}")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from linclass.errors import DataError, one_line
+from linclass.files import PAGE_BYTES, refuse_page
 
 MAX_BYTES = 512 << 20  # unfolded, all members together
 _BLOCK = 512
@@ -41,6 +42,8 @@ def members(path: Path, limits: Mapping[str, int]) -> Iterator[tuple[str, bytes]
     """
     wanted = dict(limits)
     try:
+        with path.open("rb") as file:
+            refuse_page(file.read(PAGE_BYTES), str(path))
         with gzip.open(path) as unfolded:
             stream = _Capped(unfolded, path)
             while (header := _header(stream)) is not None:

