@@ -38,18 +38,23 @@ def who(trainer: Trainer, k: int) -> str:
 
 
 class OverfitMonitor(Callback):
-    """Watches |train cost - validation cost|; beyond `threshold` it stops the model or warns once."""
+    """Watches |train cost - validation cost|; beyond `threshold` it stops the model or warns once.
 
-    def __init__(self, threshold: float, action: Literal["stop", "warn", "ignore"], note: Note) -> None:
-        self.threshold, self.action, self.note = threshold, action, note
+    since: the first epoch that threshold and action are meant for.
+    """
+
+    def __init__(
+        self, threshold: float, action: Literal["stop", "warn", "ignore"], note: Note, since: int = 1
+    ) -> None:
+        self.threshold, self.action, self.note, self.since = threshold, action, note, since
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         if self.action == "ignore":
             return
         state = trainer.state
         for k in np.flatnonzero(state.active):
-            differences = [row["difference"] for row in state.history.of_model(int(k))]
-            if differences[-1] > self.threshold and not any(d > self.threshold for d in differences[:-1]):
+            differences = state.history.column("difference", int(k))[self.since - 1 :]
+            if differences[-1] > self.threshold and not (differences[:-1] > self.threshold).any():
                 self._act(trainer, int(k), differences[-1])
 
     def _act(self, trainer: Trainer, k: int, difference: float) -> None:

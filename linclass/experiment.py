@@ -29,7 +29,7 @@ from linclass.metrics import Interval, mean_interval
 from linclass.models.base import Model
 from linclass.params import Array
 from linclass.profile import Profile
-from linclass.resuming import change_data, change_settings, extend, is_run_of, why_over
+from linclass.resuming import change_data, change_settings, extend, is_run_of, take_up_stopped, why_over
 from linclass.run_data import load_data, named, note_sample
 from linclass.runs import RESULTS, Run, claim, reopen, space_needed
 from linclass.settings import Experiment
@@ -112,6 +112,7 @@ def resume(
         state, model = directory.load_state(training=True)
         if directory.fell_back:
             listener.note(directory.fell_back)
+        take_up_stopped(directory, state)
         if epochs is not None:
             extend(directory, state, epochs)
         settings = directory.settings
@@ -196,19 +197,21 @@ def keep_trained(
         directory.start(state, job.scaler)
         directory.append(state, history.rows)
         directory.snapshot(state)
-        directory.finish(state, "finished", [note])
+        directory.note(note)
+        directory.finish(state, "finished")
     return job.model
 
 
 def _train(job: Job, directory: Run, listener: Listener) -> Result:
-    settings, trainer, notes = job.settings, job.trainer, []
+    settings, trainer = job.settings, job.trainer
 
     def note(text: str) -> None:
-        notes.append(text)
         listener.note(text)
+        directory.note(text)
+        directory.write_status("running", trainer.state)
 
     trainer.callbacks += [
-        *stoppers(settings, note),
+        *stoppers(settings, note, directory.since("overfit_threshold", "overfit_action")),
         *_health(job, note),
         callbacks.DivergenceNote(note),
         callbacks.BestKeeper(),
@@ -221,19 +224,23 @@ def _train(job: Job, directory: Run, listener: Listener) -> Result:
         with _stopped_by_signals(trainer) as caught:
             job.fit()
     except DivergedError as error:
-        directory.finish(trainer.state, "diverged", [*notes, str(error)])
+        directory.note(str(error))
+        directory.finish(trainer.state, "diverged")
         raise
     finally:
         listener.close()
     state = trainer.state
     if caught and state.epoch < settings.epochs and state.active.any():
-        directory.write_status("interrupted", state, notes)
+        directory.write_status("interrupted", state)
         raise InterruptedRun(
             f"interrupted in epoch {state.epoch + 1} of {settings.epochs}; everything is saved: "
             f"`linclass resume {directory.path}` goes on from there",
             caught[0],
         )
-    directory.finish(state, "diverged" if state.diverged.all() else "finished", notes)
+    word = "diverged" if state.diverged.all() else "finished"
+    if word == "finished" and state.epoch not in directory.snapshots:
+        directory.snapshot(state)  # no epoch ended here: there was nothing left to train
+    directory.finish(state, word)
     return Result(directory.path, settings, state.history, job.dataset.is_sample)
 
 

@@ -184,9 +184,12 @@ def side_by_side(settings: Experiment, model: Model, features: int, rows: int, t
     return math.ceil(K / groups)
 
 
-def stoppers(settings: Experiment, note: callbacks.Note) -> list[Callback]:
-    """What may end a model's training before its last epoch."""
+def stoppers(settings: Experiment, note: callbacks.Note, since: int = 1) -> list[Callback]:
+    """What may end a model's training before its last epoch.
+
+    since: the first epoch that the overfit threshold and its action are meant for.
+    """
     return [
-        callbacks.OverfitMonitor(settings.overfit_threshold, settings.overfit_action, note),
+        callbacks.OverfitMonitor(settings.overfit_threshold, settings.overfit_action, note, since),
         callbacks.EarlyStop(settings.patience, note),
     ]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from linclass import callbacks, schedules
 from linclass.datasets.dataset import Dataset
@@ -95,6 +98,13 @@ def extend(directory: Run, state: TrainState, epochs: int) -> None:
     directory.manifest["settings"] = directory.settings.to_dict()
 
 
+def take_up_stopped(directory: Run, state: TrainState) -> None:
+    """Models that were stopped by a rule that the settings no longer have are active again, in memory."""
+    if not _is_trial(directory):
+        for k in _stopped_here(state):
+            state.active[k] = not _stopped_by(directory.settings, state, k)
+
+
 def why_over(directory: Run, state: TrainState) -> str:
     """Why a run cannot be continued, and the next move."""
     if state.active.any():
@@ -102,21 +112,55 @@ def why_over(directory: Run, state: TrainState) -> str:
             f"{directory.path} is finished ({state.epoch} epochs); --epochs N with N above "
             f"{directory.settings.epochs} would extend it"
         )
-    if state.diverged.all():
-        return f"{directory.path} diverged in epoch {state.epoch + 1}; start a new run with a smaller --eta"
-    patience = directory.settings.patience
-    models = range(state.history.K)
-    if any(callbacks.is_patience_over(state.history.column("val_loss", k), patience) for k in models):
-        return (
-            f"{directory.path} was stopped by --patience {patience} at epoch {state.epoch}; a new run with "
-            "more patience would go on"
-        )
-    if directory.settings.overfit_action != "stop":
+    if _is_trial(directory):
         return f"{directory.path} holds the best weights of a sweep's trial only; start a new run to go on"
-    return (
-        f"{directory.path} was stopped by the overfit threshold at epoch {state.epoch}; a new run with "
-        "--overfit-action warn, or a larger --overfit-threshold, would go on"
-    )
+    ends = [_end(directory.settings, state, k) for k in range(state.history.K)]
+    what = "; ".join(f"model {k} {end}" for k, end in enumerate(ends)) if len(ends) > 1 else ends[0]
+    rules = {_stopped_by(directory.settings, state, k) for k in _stopped_here(state)}
+    advice = [_ADVICE[rule] for rule in sorted(rules)] or ["start a new run"]
+    if state.diverged.all():
+        advice = ["start a new run with a smaller --eta"]
+    return f"{directory.path}: {what}; {', and '.join(advice)}"
+
+
+_ADVICE = {
+    "overfitting": "--overfit-action warn --allow overfit-action, or a larger --overfit-threshold "
+    "with --allow overfit-threshold, would go on",
+    "patience": "a larger --patience, or 0, with --allow patience would go on",
+}
+
+
+def _end(settings: Experiment, state: TrainState, k: int) -> str:
+    """What ended the training of model k."""
+    rows = state.history.of_model(k)
+    epoch = rows[-1]["epoch"] if rows else 0
+    if state.diverged[k]:
+        return f"diverged in epoch {epoch + 1}"
+    by = {"patience": f" by --patience {settings.patience}", "overfitting": " by the overfit threshold"}
+    return f"was stopped{by.get(_stopped_by(settings, state, k), '')} at epoch {epoch}"
+
+
+def _stopped_by(settings: Experiment, state: TrainState, k: int) -> str:
+    """Which rule of the settings stops model k after its last epoch; empty if none does."""
+    if callbacks.is_patience_over(state.history.column("val_loss", k), settings.patience):
+        return "patience"
+    difference = state.history.last("difference")[k]
+    stops = settings.overfit_action == "stop" and difference > settings.overfit_threshold
+    return "overfitting" if stops else ""
+
+
+def _stopped_here(state: TrainState) -> list[int]:
+    """The models that a rule stopped at the epoch where the run is: those that stopped before cannot be
+    taken up, because the others have gone on."""
+    if state.running_rows.any():
+        return []
+    ends_here = state.history.last("epoch") == state.epoch
+    return [int(k) for k in np.flatnonzero(ends_here & ~state.active & ~state.diverged)]
+
+
+def _is_trial(directory: Run) -> bool:
+    """Whether the run was not trained in its directory; see `experiment.keep_trained`."""
+    return re.match(r"trial \d+ of the sweep in ", str(directory.manifest.get("origin"))) is not None
 
 
 def is_run_of(path: Path, settings: Experiment) -> bool:

@@ -86,6 +86,8 @@ class Run:
         self.state_file = path / STATE
         self.fell_back = ""
         """Why `load_state` took the state before the last one; empty if it did not."""
+        self.notes: list[str] = []
+        """What status.json has to say in words."""
 
     def _what_changed(self) -> str:
         for path in (self.path / STATE, self.path / PREVIOUS):
@@ -99,6 +101,10 @@ class Run:
         """What `resume` was told to change: entries of field, was, now, epoch."""
         found = self.manifest.get("allowed", [])
         return found if isinstance(found, list) else []
+
+    def since(self, *fields: str) -> int:
+        """The first epoch that is trained under the settings' present values of these fields."""
+        return max((entry["epoch"] for entry in self.allowed if entry["field"] in fields), default=1)
 
     # reading
 
@@ -282,7 +288,12 @@ class Run:
 
         return predict
 
-    def finish(self, state: TrainState, word: str, notes: Sequence[str] = ()) -> None:
+    def note(self, text: str) -> None:
+        """Add to the notes what is not in them: an epoch may be trained once more, after a kill."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def finish(self, state: TrainState, word: str) -> None:
         """Write best.npz, the animation and the closing status."""
         self._save_weights(self.path / "best.npz", state.best, state.best_buffers, state.best_epoch)
         if word == "diverged" and len(state.history):
@@ -291,10 +302,10 @@ class Run:
             try:
                 gallery.draw_animation(self.path / "weights.gif", self.subject, self.frames())
             except DataError as error:
-                notes = [*notes, f"no weights.gif: {error}"]
-        self.write_status(word, state, notes)
+                self.note(f"no weights.gif: {error}")
+        self.write_status(word, state)
 
-    def write_status(self, word: str, state: TrainState, notes: Sequence[str] = ()) -> None:
+    def write_status(self, word: str, state: TrainState) -> None:
         """status.json: `running`, `interrupted`, `finished` or `diverged`, and the last numbers."""
         latest = [{name: row[name] for name in row if name != "seconds"} for row in state.history.latest()]
         status = {
@@ -304,7 +315,7 @@ class Run:
             "active": [bool(a) for a in state.active],
             "diverged": [bool(d) for d in state.diverged],
             "best_epoch": [int(e) for e in state.best_epoch],
-            "notes": list(notes),
+            "notes": self.notes,
             "latest": [{name: _plain(value) for name, value in row.items()} for row in latest],
         }
         files.write_sealed(self.path / "status.json", status)
@@ -372,7 +383,10 @@ def reopen(path: Path) -> Iterator[Run]:
     """Hold an existing run's directory, to continue it."""
     Run(path)  # so that a wrong path is said before a lock file is made in it
     with files.locked(path / ".lock"):
-        yield Run(path)
+        run = Run(path)
+        with contextlib.suppress(DataError):
+            run.notes += map(str, run.status.get("notes", []))
+        yield run
 
 
 def space_needed(state: TrainState, settings: Experiment) -> int:

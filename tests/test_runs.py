@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -388,6 +389,102 @@ def test_what_stopped_by_itself_is_not_extended(
     with pytest.raises(UsageError, match=words):
         resume(tmp_path / "r", epochs=60)
     assert load_run(tmp_path / "r").settings.epochs == 6
+
+
+@pytest.mark.parametrize(
+    ("stopping", "changes"),
+    [
+        ({"overfit_threshold": 1e-4, "overfit_action": "stop"}, {"overfit_action": "warn"}),
+        ({"overfit_threshold": 1e-4, "overfit_action": "stop"}, {"overfit_threshold": 9.0}),
+        ({"patience": 1}, {"patience": 0}),
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("no_pictures")
+def test_what_a_rule_stopped_goes_on_when_the_rule_is_lifted(
+    own_npz: Path, tmp_path: Path, stopping: dict, changes: dict
+) -> None:
+    """To the bits of the run that never had it."""
+    begun = settings(own_npz, eta=1.0, l2=0.0, optimizer="adam", epochs=8, **stopping)
+    stopped = run(begun, out=tmp_path / "r").history.epochs
+    assert stopped < 8
+    (field,) = changes
+    with pytest.raises(UsageError, match=f"was stopped by .* --allow {field.replace('_', '-')}"):
+        resume(tmp_path / "r", epochs=9)
+    resume(tmp_path / "r", epochs=9, changes=changes, allow=[field])
+    run(begun.replace(epochs=9, **changes), out=tmp_path / "whole")
+    assert without_seconds(tmp_path / "r/values.csv") == without_seconds(tmp_path / "whole/values.csv")
+    assert (tmp_path / "r/snapshots/9.npz").read_bytes() == (tmp_path / "whole/snapshots/9.npz").read_bytes()
+    notes = load_run(tmp_path / "r").status["notes"]
+    assert f"at epoch {stopped}" in notes[0], "what was noted before is kept"
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_of_several_models_those_go_on_that_stopped_last(own_npz: Path, tmp_path: Path) -> None:
+    begun = settings(own_npz, eta=1.0, l2=0.0, seeds=4, epochs=30, patience=2)
+    trained = run(begun, out=tmp_path / "r").history
+    ends = [len(trained.of_model(k)) for k in range(4)]
+    assert len(set(ends)) > 1, "they stop at different epochs"
+    assert max(ends) < 30
+    with pytest.raises(UsageError, match=r"model 0 was stopped by --patience 2 at epoch \d+; model 1 was"):
+        resume(tmp_path / "r", epochs=40)
+    history = resume(tmp_path / "r", epochs=40, changes={"patience": 0}, allow=["patience"]).history
+    whole = run(begun.replace(epochs=40, patience=0), out=tmp_path / "whole").history
+    for k, end in enumerate(ends):
+        last = 40 if end == max(ends) else end
+        assert history.column("val_loss", k).tolist() == whole.column("val_loss", k)[:last].tolist()
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_the_overfit_rule_of_a_resume_is_obeyed(own_npz: Path, tmp_path: Path) -> None:
+    begun = settings(own_npz, eta=1.0, l2=0.0, epochs=3, overfit_threshold=1e-4)
+    run(begun, out=tmp_path / "r")
+    shutil.copytree(tmp_path / "r", tmp_path / "lower")
+    assert load_run(tmp_path / "r").history.column("difference")[-1] > 1e-4
+    change = {"overfit_action": "stop"}
+    assert resume(tmp_path / "r", epochs=6, changes=change, allow=change).history.epochs == 4
+    assert resume(tmp_path / "r").history.epochs == 4, "and stays stopped"
+    lower = {"overfit_threshold": 1e-5}
+    resume(tmp_path / "lower", epochs=6, changes=lower, allow=lower)
+    first, second = load_run(tmp_path / "lower").status["notes"]
+    assert "above the threshold 0.0001;" in first
+    assert "overfitting at epoch 4: " in second
+    assert "above the threshold 1e-05;" in second
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_resume_with_nothing_to_train_leaves_a_whole_run(
+    own_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Path] = []
+    monkeypatch.setattr("linclass.gallery.draw_curves", lambda path, *_: drawn.append(path))
+    begun = settings(own_npz, eta=1.0, l2=0.0, overfit_threshold=1e-4)
+    with pytest.raises(InterruptedRun):
+        run(begun, out=tmp_path / "r", listener=InterruptAt(3))
+    assert "overfitting at epoch" in load_run(tmp_path / "r").status["notes"][0]
+    resume(tmp_path / "r", epochs=3)
+    run(begun.replace(epochs=3), out=tmp_path / "whole")
+    assert load_run(tmp_path / "r").status == load_run(tmp_path / "whole").status
+    assert load_run(tmp_path / "r").snapshots == [3]
+    assert drawn == [tmp_path / "r", tmp_path / "whole"]
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_what_was_noted_outlives_the_process(own_npz: Path, tmp_path: Path) -> None:
+    class KilledError(Exception):
+        pass
+
+    class KilledAt(Listener):
+        def epoch(self, rows: list[Row]) -> None:
+            if rows[0]["epoch"] == 4:
+                raise KilledError
+
+    begun = settings(own_npz, eta=1.0, l2=0.0, overfit_threshold=1e-4)
+    with pytest.raises(KilledError):
+        run(begun, out=tmp_path / "r", listener=KilledAt())
+    resume(tmp_path / "r")
+    run(begun, out=tmp_path / "whole")
+    assert load_run(tmp_path / "r").status == load_run(tmp_path / "whole").status
 
 
 def test_a_validation_cost_that_is_not_finite_is_divergence(tmp_path: Path) -> None:
