@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import math
 import os
 import sys
@@ -36,6 +38,29 @@ def _write(text: str, *, err: bool) -> None:
         # from here on, what is printed goes nowhere, without another error at exit
         stream = sys.stderr if err else sys.stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+_SPELT = {"±": "+-", "λ": "lambda", "η": "eta", "ε": "epsilon", "φ": "phi", "²": "^2", "…": "...", "·": "*"}
+_SPELT |= dict.fromkeys("‐‑–—−", "-") | dict.fromkeys("‘’“”", "'")
+
+
+def _spelt(error: UnicodeError) -> tuple[str, int]:
+    """In place of what a terminal's encoding lacks: the usual spelling, or a question mark."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(_SPELT.get(c, "?") for c in lacking), error.end
+
+
+codecs.register_error("linclass.spelt", _spelt)
+
+
+def _print_what_can_be_printed() -> None:
+    """From here on no character of a name or a number ends the printing."""
+    for stream in (sys.stdout, sys.stderr):
+        # surrogateescape, of the C locale, gives a file's name back byte for byte
+        if isinstance(stream, io.TextIOWrapper) and stream.errors != "surrogateescape":
+            stream.reconfigure(errors="linclass.spelt")
 
 
 def _is_terminal() -> bool:
@@ -171,6 +196,7 @@ def print_table(rows: Sequence[Sequence[str]]) -> None:
 
 def call(command: click.Command, arguments: Sequence[str] | None = None, prog_name: str | None = None) -> int:
     """Run a click command; an error becomes one line on stderr and its documented exit code."""
+    _print_what_can_be_printed()
     try:
         code = command.main(
             args=None if arguments is None else list(arguments), prog_name=prog_name, standalone_mode=False

@@ -50,38 +50,47 @@ def data_dirs(explicit: Path | None = None) -> list[Path]:
     if explicit is not None:
         return [explicit]
     named = os.environ.get(VARIABLE, "")
-    return [*([Path(named)] if named else []), Path("data"), user_cache()]
+    cache = user_cache()
+    return [*([Path(named)] if named else []), Path("data"), *([] if cache is None else [cache])]
 
 
 def fetch_dir(explicit: Path | None = None) -> Path:
     """Where a download goes: the first of `data_dirs` that was named or exists, else the user cache."""
-    directories = data_dirs(explicit)
-    named = explicit is not None or len(directories) == 3
-    return directories[0] if named or directories[0].is_dir() else directories[-1]
+    first, *others = data_dirs(explicit)
+    named = explicit is not None or bool(os.environ.get(VARIABLE))
+    return first if named or first.is_dir() or not others else others[-1]
 
 
-def user_cache() -> Path:
-    """`~/.cache/linclass`, $XDG_CACHE_HOME honoured, or what the platform has in its place."""
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA", "")
-        return (Path(local) if local else Path.home() / "AppData" / "Local") / "linclass"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "linclass"
-    base = os.environ.get("XDG_CACHE_HOME", "")
+def user_cache() -> Path | None:
+    """`~/.cache/linclass`, $XDG_CACHE_HOME honoured, or what the platform has in its place.
+
+    None for a user without a home, as in many a container.
+    """
+    variable = {"win32": "LOCALAPPDATA", "darwin": ""}.get(sys.platform, "XDG_CACHE_HOME")
+    named = os.environ.get(variable, "")
     # The XDG specification: a relative path is to be ignored
-    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "linclass"
+    if Path(named).is_absolute():
+        return Path(named) / "linclass"
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
+    own = {"win32": Path("AppData", "Local"), "darwin": Path("Library", "Caches")}
+    return home / own.get(sys.platform, Path(".cache")) / "linclass"
 
 
 def find(dataset: Published, directories: Sequence[Path]) -> Found | None:
     """The first directory with any of the data set in it decides; in it, the most complete layout wins.
 
     A directory may hold the published folders or be one of them. None where there is no part at all;
-    DataError where a directory may not be read.
+    DataError where a directory may not be read; the user cache, which nobody named, then counts as empty.
     """
     for directory in directories:
         try:
             here = list(_found_in(directory, dataset))
         except OSError as error:
+            if directory == user_cache():
+                continue
             raise DataError(f"cannot look for data in {directory}: {error.strerror or error}") from error
         if here:
             return min(here, key=lambda found: len(found.missing(dataset.parts)))

@@ -5,6 +5,7 @@ memory.
 
 Modules, each importing only from those above it:
 
+    backend.py     matplotlib itself, whatever the environment says of it
     style.py       what all pictures share: settings, a title's lines, saving
     looks.py       a label's colour, line style and marker
     points.py      series over many epochs and seeds -> the points that are drawn
@@ -29,8 +30,7 @@ Modules, each importing only from those above it:
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
-
+from linclass.plots.backend import Figure
 from linclass.plots.calibration import reliability_diagram
 from linclass.plots.examples import mistakes
 from linclass.plots.fits import fits

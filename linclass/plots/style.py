@@ -1,7 +1,7 @@
 """What all pictures share: settings, a title's lines, saving.
 
-Never the user's own style: every picture is drawn with the settings of this file, so the same numbers
-give the same bytes.
+Never the user's own style: every picture is drawn with the settings of this file and in matplotlib's own
+font, so the same numbers give the same bytes.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 import functools
 import io
 import textwrap
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+import matplotlib
 from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ft2font import FT2Font
 from PIL import Image
 
 from linclass.files import write_durably
@@ -44,7 +47,9 @@ def styled(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        with style.context(["default", _STYLE]):
+        with style.context(["default", _STYLE]), warnings.catch_warnings():
+            # a class's name in another script: the box in its place says it
+            warnings.filterwarnings("ignore", message="Glyph .* missing from")
             return function(*args, **kwargs)
 
     return wrapper
@@ -57,14 +62,24 @@ def new_figure(width: float, height: float, **options: Any) -> Figure:
 
 
 def wrap(text: str, width: float) -> str:
-    """Break a title into even lines of at most `width` inches; a letter is about 0.58 of its size wide."""
+    """Break a title into even lines of at most `width` inches; a letter is about 0.58 of its size wide.
+
+    Characters that the font cannot draw are left out.
+    """
     letters = max(8, int(width * 72 / (0.58 * TITLE_SIZE)))
     lines = []
+    text = "".join(c for c in text if ord(c) in _glyphs() or c.isspace())
     for part in text.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}").splitlines():
         needed = len(textwrap.wrap(part, letters))
         even = next(n for n in range(1, letters + 1) if len(textwrap.wrap(part, n)) <= needed)
         lines += textwrap.wrap(part, even)
     return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
+
+
+@functools.lru_cache(maxsize=1)
+def _glyphs() -> frozenset[int]:
+    """The characters that the font of all pictures can draw."""
+    return frozenset(FT2Font(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf").get_charmap())
 
 
 def raster(figure: Figure, dpi: int) -> Image.Image:
