@@ -377,7 +377,7 @@ def test_manifests():
     good = seeds.manifest()
     for changes in (
         {"threads": float("inf")},
-        {"linclass": "\x1b[2J" * 1000, "format": 2},
+        {"linclass": "\x1b[2J" * 1000, "format": 99},
         {"settings": {"a\n" * 5000: 1}},
         {"settings": {"epochs": 10**400}},
         {"settings": []},
