@@ -11,7 +11,7 @@ import numpy as np
 
 from linclass.datasets.inputs import Inputs
 from linclass.errors import UsageError
-from linclass.kernels import log_softmax, sigmoid
+from linclass.kernels import log_softmax
 from linclass.metrics import Reliability, confusion_matrix, reliability, wilson_interval
 from linclass.models.base import Classifier
 from linclass.params import Array
@@ -27,30 +27,41 @@ Table = list[tuple[str, ...]]
 
 
 class Probabilities(NamedTuple):
-    """How scores become probabilities: scores `(..., C)` float64, overwritten; and in words."""
+    """How scores become probabilities: P_c = exp(w_c) / sum exp(w), and what they are in words.
 
-    of: Callable[[Array], Array]
+    log_weights: scores `(..., C)` float64, overwritten -> w.
+    """
+
+    log_weights: Callable[[Array], Array]
     text: str
 
-
-def softmax(scores: Array) -> Array:
-    """exp(s_c) / sum exp(s)."""
-    return np.asarray(np.exp(log_softmax(scores, out=scores)))
-
-
-def normalised_sigmoids(scores: Array) -> Array:
-    """sigmoid(s_c) / sum sigmoid(s): the classes' own probabilities, made to sum to one."""
-    P = sigmoid(scores, out=scores)
-    P /= P.sum(axis=-1, keepdims=True)
-    return P
+    def of(self, scores: Array) -> Array:
+        """P of scores `(..., C)` float64, which are overwritten."""
+        w = self.log_weights(scores)
+        return np.asarray(np.exp(log_softmax(w, out=w)))
 
 
-_SOFTMAX = Probabilities(softmax, "the softmax of the scores")
+def log_sigmoid(scores: Array) -> Array:
+    """log sigmoid(s) = -log(1 + exp(-s))."""
+    return np.negative(np.logaddexp(0, -scores), out=scores)
+
+
+def log_odds(w: Array, c: Array) -> Array:
+    """`(n,)`: log(P_c / (1 - P_c)) = w_c - log sum_{e != c} exp(w_e), for w `(n, C)` and classes c `(n,)`.
+
+    It tells predictions apart whose probabilities all round to 1.
+    """
+    rows, others = np.arange(len(w)), w.copy()
+    others[rows, c] = -np.inf
+    return np.asarray(w[rows, c] - np.logaddexp.reduce(others, axis=1))
+
+
+_SOFTMAX = Probabilities(np.asarray, "the softmax of the scores")
 _OF_LOSS = {
     "softmax": _SOFTMAX,
-    "bce": Probabilities(normalised_sigmoids, "the sigmoids of the scores over their sum"),
+    "bce": Probabilities(log_sigmoid, "the sigmoids of the scores over their sum"),
 }
-_NOT_MEANT = Probabilities(softmax, "the softmax of the scores, which this loss was not made for")
+_NOT_MEANT = Probabilities(np.asarray, "the softmax of the scores, which this loss was not made for")
 
 
 def probabilities_of(loss: str) -> Probabilities:
@@ -60,12 +71,14 @@ def probabilities_of(loss: str) -> Probabilities:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A wrong prediction: the row of the split, the true class, the predicted one, its probability."""
+    """A wrong prediction: the row of the split, the true class, the predicted one, its probability and that
+    probability's log-odds, log(P / (1 - P))."""
 
     row: int
     true: int
     predicted: int
     probability: float
+    log_odds: float
 
 
 @dataclass(frozen=True)
@@ -76,7 +89,7 @@ class Report:
         model: which of the stack. classes: C names. probabilities: what they are, in words.
         loss: mean, without the penalty; cost: with it.
         confusion: `(C, C)` counts, row the true class. calibration: by the predicted class's probability.
-        mistakes: the most confident first.
+        mistakes: the most confident first, by log-odds.
         edges, right, wrong: histogram `(B + 1,)`, `(B,)`, `(B,)` of the true class's probability, where the
             prediction is right and where it is wrong.
     """
@@ -142,7 +155,8 @@ class RegressionReport:
 
     Attributes:
         model: which of the stack. loss: mean squared error, without the penalty; cost: with it.
-        explained: R^2 = 1 - sum((s - y)^2) / sum((y - mean y)^2).
+        explained: R^2 = 1 - sum((s - y)^2) / sum((y - mean y)^2); NaN where the targets do not vary, as of
+            one row: there is nothing to explain.
         largest: the largest |s - y|.
     """
 
@@ -158,7 +172,7 @@ class RegressionReport:
         return {
             "loss": f"{self.loss:.6g}",
             "cost": f"{self.cost:.6g}",
-            "R^2": f"{self.explained:.6f}",
+            "R^2": "-" if np.isnan(self.explained) else f"{self.explained:.6f}",
             "largest error": f"{self.largest:.4g}",
         }
 
@@ -171,7 +185,8 @@ def regression_reports(model: Classifier, data: Inputs) -> list[RegressionReport
     """How near each model of the stack comes to the targets `(n, C)` of `data`."""
     y = data.split.y
     found, penalty, scores = evaluate(model, data), model.penalty(), scores_of(model, data)
-    total = float(np.sum((y - y.mean(axis=0)) ** 2))
+    # compared, as the mean of equal numbers may be rounded
+    total = np.nan if (y == y[0]).all() else float(np.sum((y - y.mean(axis=0)) ** 2))
     return [
         RegressionReport(
             model=k,
@@ -245,17 +260,21 @@ def _report(
         cost=cost,
         confusion=confusion_matrix(y, predicted, len(classes)),
         calibration=reliability(confidence.clip(0, 1), correct, CALIBRATION_BINS),
-        mistakes=_confident_mistakes(y, predicted, confidence),
+        mistakes=_confident_mistakes(y, predicted, confidence, how.log_weights(scores.astype(np.float64))),
         edges=edges,
         right=np.histogram(of_true[correct], edges)[0],
         wrong=np.histogram(of_true[~correct], edges)[0],
     )
 
 
-def _confident_mistakes(y: Array, predicted: Array, confidence: Array) -> tuple[Mistake, ...]:
+def _confident_mistakes(y: Array, predicted: Array, confidence: Array, w: Array) -> tuple[Mistake, ...]:
     wrong = np.flatnonzero(predicted != y)
-    first = wrong[np.argsort(-confidence[wrong], kind="stable")][:MISTAKES]
-    return tuple(Mistake(int(i), int(y[i]), int(predicted[i]), float(confidence[i])) for i in first)
+    odds = log_odds(w[wrong], predicted[wrong])
+    order = np.argsort(-odds, kind="stable")[:MISTAKES]
+    return tuple(
+        Mistake(int(i), int(y[i]), int(predicted[i]), float(confidence[i]), float(o))
+        for i, o in zip(wrong[order], odds[order], strict=True)
+    )
 
 
 def draw(
@@ -365,11 +384,11 @@ def _calibration(report: Report) -> Table:
 
 
 def _mistakes(report: Report) -> Table:
-    rows: Table = [("row", "true", "predicted", "probability")]
+    rows: Table = [("row", "true", "predicted", "probability", "log-odds")]
     for m in report.mistakes:
         names = _plain(report.classes[m.true]), _plain(report.classes[m.predicted])
-        rows.append((f"{m.row}", *names, f"{m.probability:.4f}"))
-    return _right_aligned(rows, (0,))
+        rows.append((f"{m.row}", *names, f"{m.probability:.4f}", f"{m.log_odds:.4g}"))
+    return _right_aligned(rows, (0, 4))
 
 
 def _right_aligned(rows: Table, columns: Sequence[int]) -> Table:

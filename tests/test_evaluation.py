@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from matplotlib.text import Text
 from PIL import Image
-from scipy.special import expit
+from scipy.special import expit, logit
 from scipy.special import softmax as scipy_softmax
 
 from linclass import plots
@@ -19,14 +20,15 @@ from linclass.datasets.inputs import Inputs
 from linclass.errors import UsageError
 from linclass.evaluation import (
     MISTAKES,
+    RegressionReport,
     Report,
     draw,
-    normalised_sigmoids,
+    log_odds,
     probabilities_of,
+    regression_reports,
     report,
     reports,
     scores_of,
-    softmax,
 )
 from linclass.losses import make_loss
 from linclass.metrics import reliability
@@ -60,11 +62,37 @@ def table(of: Report, heading: str) -> list[tuple[str, ...]]:
 @given(st.lists(st.floats(-800, 800), min_size=3, max_size=3))
 def test_probabilities_against_scipy(row: list[float]) -> None:
     scores = np.array([[row]])
-    np.testing.assert_allclose(softmax(scores.copy()), scipy_softmax(scores, axis=-1), atol=1e-12)
-    found = normalised_sigmoids(scores.copy())
+    np.testing.assert_allclose(
+        probabilities_of("softmax").of(scores.copy()), scipy_softmax(scores, axis=-1), atol=1e-12
+    )
+    found = probabilities_of("bce").of(scores.copy())
     assert found.sum() == pytest.approx(1)
     if max(row) > -600:
         np.testing.assert_allclose(found, expit(scores) / expit(scores).sum(), atol=1e-12)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(-300, 300), min_size=3, max_size=3))
+@example([200.0, 0.0, -30.0])
+@example([-290.0, -299.0, -300.0])
+def test_log_odds_against_exact_arithmetic(row: list[float]) -> None:
+    exact = [Decimal(s).exp() for s in row]
+    for loss, weights in {"softmax": exact, "bce": [e / (1 + e) for e in exact]}.items():
+        for c in range(3):
+            wanted = (weights[c] / sum(w for i, w in enumerate(weights) if i != c)).ln()
+            w = probabilities_of(loss).log_weights(np.array([row]))
+            assert log_odds(w, np.array([c]))[0] == pytest.approx(float(wanted), rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("loss", ["softmax", "bce", "svm"])
+def test_mistakes_are_ordered_where_every_probability_rounds_to_one(loss: str) -> None:
+    scores = np.array([[-40 - i, 45, -120, -130] for i in np.random.default_rng(1).permutation(60)], float)
+    model = Linear.create(C, C, init_std=0.0, loss=make_loss(loss))
+    model.W[0] = np.eye(C)
+    rows = Inputs(Split(scores, np.zeros(60, int)), None, "float64")
+    mistakes = report(model, rows, CLASSES, loss=loss).mistakes
+    assert {mistake.probability for mistake in mistakes} == {1.0}
+    assert [mistake.row for mistake in mistakes] == np.argsort(scores[:, 0]).tolist()[:MISTAKES]
 
 
 @pytest.mark.parametrize(("loss", "k"), [("softmax", 0), ("softmax", 2), ("bce", 1), ("svm", 0)])
@@ -87,11 +115,12 @@ def test_a_report_by_brute_force(loss: str, k: int) -> None:
             assert found.confusion[i, j] == np.sum((y == i) & (predicted == j))
     top, right = P.max(1), predicted == y
     assert found.calibration.error == pytest.approx(reliability(top, right).error)
-    order = sorted(np.flatnonzero(~right), key=lambda i: (-top[i], i))[:MISTAKES]
+    order = sorted(np.flatnonzero(~right), key=lambda i: (-logit(top[i]), i))[:MISTAKES]
     assert [mistake.row for mistake in found.mistakes] == order
     for mistake in found.mistakes:
         assert (mistake.true, mistake.predicted) == (y[mistake.row], predicted[mistake.row])
         assert mistake.probability == pytest.approx(top[mistake.row])
+        assert mistake.log_odds == pytest.approx(logit(top[mistake.row]))
     of_true = P[np.arange(N), y]
     np.testing.assert_array_equal(found.right, np.histogram(of_true[right], 20, (0, 1))[0])
     np.testing.assert_array_equal(found.wrong, np.histogram(of_true[~right], 20, (0, 1))[0])
@@ -297,3 +326,30 @@ def test_pictures_of_what_does_not_fit() -> None:
         plots.confusion(np.zeros((2, 2)), ["a"], title="t")
     with pytest.raises(UsageError, match="cannot draw histograms"):
         plots.probability_histogram(np.linspace(0, 1, 3), np.zeros(2), np.zeros(3), title="t")
+
+
+# --- regression -----------------------------------------------------------------------------------
+
+
+def regression_of_zero(y: list[list[float]]) -> RegressionReport:
+    """The report of a model that answers 0 to everything."""
+    targets = np.array(y, float)
+    n, outputs = targets.shape
+    model = Linear.create(1, outputs, init_std=0.0, loss=make_loss("squared"))
+    return regression_reports(model, Inputs(Split(np.ones((n, 1)), targets), None, "float64"))[0]
+
+
+@pytest.mark.parametrize("y", [[[0.1]], [[0.1]] * 7, [[0.1, 3.0]] * 3])
+def test_of_targets_that_do_not_vary_nothing_is_explained(y: list[list[float]]) -> None:
+    found = regression_of_zero(y)
+    assert np.isnan(found.explained)
+    assert found.scores()["R^2"] == "-"
+    assert found.loss == pytest.approx(np.square(y[0]).sum())
+
+
+# sums of squares by hand: of the targets over those around their means
+@pytest.mark.parametrize(
+    ("y", "explained"), [([[1], [2], [4]], 1 - 21 / (14 / 3)), ([[1, 2], [1, 4]], 1 - 22 / 2)]
+)
+def test_r_squared_by_hand(y: list[list[float]], explained: float) -> None:
+    assert regression_of_zero(y).explained == pytest.approx(explained)
