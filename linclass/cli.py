@@ -186,10 +186,11 @@ def evaluate(
     if layers:
         from linclass import health
 
-        say("\nhidden layers, on the first 200 training rows")
-        print_table(
-            health.table(scoring.layers_of_run(directory, weights=weights, data_dir=places["data_dir"]))
-        )
+        found = scoring.layers_of_run(directory, weights=weights, data_dir=places["data_dir"])
+        for one, rows_of_layers in found.items():
+            member = f" of epoch {one}" if len(found) > 1 else ""
+            say(f"\nhidden layers{member}, on the first 200 training rows")
+            print_table(health.table(rows_of_layers))
 
 
 @cli.command()

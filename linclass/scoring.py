@@ -62,20 +62,31 @@ def classifier(run: Run, weights: str | int = "last") -> Classifier:
     """What a run's weights decide: one snapshot alone, or several together.
 
     Args:
-        weights: those of `Run.model`; or epochs such as "4,8,12", an ensemble of these snapshots; or
-            "cycles", the snapshots at the ends of the schedule's cycles.
+        weights: see `members`.
 
     Raises UsageError where a snapshot is missing, and for a loss whose scores are no log-probabilities.
     """
-    if weights != "cycles" and "," not in str(weights):
+    epochs = members(run, weights)
+    if epochs == [weights]:
         return run.model(weights)
     if run.settings.loss != "softmax":
         raise UsageError(
             f"--weights {weights}: an ensemble is the mean of softmax probabilities, and {run.path} was "
             f"trained with --loss {run.settings.loss}; expected the weights of one epoch"
         )
-    epochs = _cycle_epochs(run) if weights == "cycles" else str(weights).split(",")
-    return Ensemble([run.model(epoch) for epoch in epochs])
+    return Ensemble([run.model(epoch) for epoch in epochs], label_smoothing=run.settings.label_smoothing)
+
+
+def members(run: Run, weights: str | int = "last") -> list[str | int]:
+    """The weights of each model that `weights` stands for.
+
+    Args:
+        weights: those of `Run.model`, alone; or epochs such as "4,8,12", an ensemble of these snapshots; or
+            "cycles", the snapshots at the ends of the schedule's cycles.
+    """
+    if weights == "cycles":
+        return [*_cycle_epochs(run)]
+    return [*str(weights).split(",")] if "," in str(weights) else [weights]
 
 
 def _cycle_epochs(run: Run) -> list[str]:
@@ -105,15 +116,21 @@ def _cycle_epochs(run: Run) -> list[str]:
 
 def layers_of_run(
     path: Path, *, weights: str | int = "last", k: int = 0, rows: int = 200, data_dir: Path | None = None
-) -> list[LayerHealth]:
-    """Activations and gradients of model k's hidden layers on the first training rows."""
+) -> dict[str | int, list[LayerHealth]]:
+    """Activations and gradients of model k's hidden layers on the first training rows, for each of the
+    weights: those of one model, or of every member of an ensemble (see `members`)."""
     run = Run(Path(path))
+    found = {}
     with blas.limited(blas.DEFAULT_THREADS):
-        model = run.model(weights)
-        train = Inputs(load_data(run.settings, data_dir).train, run.loaded_scaler(), run.settings.dtype)
-        x, y = train.rows(slice(0, rows))
-        model.backpropagate(x, y, step=0)
-        return health.layers_of(model, x, k)
+        dataset = load_data(run.settings, data_dir)
+        check_same_data(run, dataset)
+        for one in members(run, weights):
+            model = run.model(one)
+            train = Inputs(dataset.train, run.loaded_scaler(), run.settings.dtype)
+            x, y = train.rows(slice(0, rows))
+            model.backpropagate(x, y, step=0)
+            found[one] = health.layers_of(model, x, k)
+    return found
 
 
 def predict_run(
@@ -141,10 +158,11 @@ def predict_run(
     if rows is not None:
         x = submission.read_rows(rows, run.features)
     else:
-        test = load_data(run.settings, data_dir).test
-        if test is None:
+        dataset = load_data(run.settings, data_dir)
+        check_same_data(run, dataset)
+        if dataset.test is None:
             raise UsageError(f"{run.path} has no test split: give the rows to predict with --rows FILE")
-        x = test.x
+        x = dataset.test.x
     with blas.limited(threads or blas.DEFAULT_THREADS):
         model = classifier(run, weights)
         data = Inputs(Split(x, np.zeros(len(x), np.int64)), run.loaded_scaler(), run.settings.dtype)

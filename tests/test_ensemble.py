@@ -7,6 +7,8 @@ import pytest
 from scipy.special import logsumexp, softmax
 
 from linclass import experiment, load_run, scoring
+from linclass.cli import cli
+from linclass.console import call
 from linclass.errors import UsageError
 from linclass.models.ensemble import Ensemble
 from linclass.models.linear import Linear
@@ -97,3 +99,24 @@ def test_what_makes_no_ensemble_is_said(
     path = experiment.run(settings, name="x", out=tmp_path / "x").path
     with pytest.raises(UsageError, match=message):
         scoring.classifier(load_run(path), weights)
+
+
+def test_an_ensemble_of_one_has_its_members_loss_with_label_smoothing_too(tmp_path: Path) -> None:
+    settings = CYCLIC.replace(train_size=600, seeds=1, label_smoothing=0.3)
+    path = experiment.run(settings, name="x", out=tmp_path / "x").path
+    (alone,), (together,) = (scoring.evaluate_run(path, weights=w) for w in ("4", "4,4"))
+    assert together.loss == pytest.approx(alone.loss, rel=1e-5)
+
+
+def test_layers_of_every_member_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = CYCLIC.replace(train_size=600, seeds=1, model="mlp", hidden="6")
+    path = experiment.run(settings, name="x", out=tmp_path / "x").path
+    arguments = ["evaluate", str(path), "--no-details", "--layers", "--weights"]
+    tables = {}
+    for weights in ("2", "4", "2,4", "cycles"):
+        assert call(cli, [*arguments, weights], prog_name="linclass") == 0
+        tables[weights] = capsys.readouterr().out.split("\nhidden layers")[1:]
+    for together in (tables["2,4"], tables["cycles"]):
+        assert [text.split(",")[0] for text in together] == [" of epoch 2", " of epoch 4"]
+        rows = [text.splitlines()[2] for text in together]
+        assert rows == [tables[weights][0].splitlines()[2] for weights in ("2", "4")]

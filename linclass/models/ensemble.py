@@ -15,15 +15,16 @@ from linclass.params import Array
 class Ensemble:
     """The mean of the members' probabilities: P = (1/M) sum_m softmax(scores_m); its scores are log P.
 
-    Members are stacks of the same K: model k of the ensemble is made of model k of each.
+    Members are stacks of the same K: model k of the ensemble is made of model k of each. label_smoothing: of
+    the cross-entropy by which it is judged, like the members by theirs.
     Source: Huang et al., Snapshot ensembles: train 1, get M for free, 2017.
     """
 
-    def __init__(self, members: Sequence[Classifier]) -> None:
+    def __init__(self, members: Sequence[Classifier], *, label_smoothing: float = 0.0) -> None:
         if len({member.K for member in members}) != 1:
             raise ValueError("expected at least one member, and members of the same K")
         self.members = list(members)
-        self._loss = make_loss()
+        self._loss = make_loss(label_smoothing=label_smoothing)
 
     @property
     def K(self) -> int:
