@@ -44,7 +44,7 @@ class Workload:
 
     @property
     def epochs_a_round(self) -> int:
-        """Several where an epoch may begin before the last one is evaluated; the mean is what counts."""
+        """Several where they are evaluated: the mean is what counts."""
         return 4 if self.evaluates else 1
 
     @property

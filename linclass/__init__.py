@@ -8,7 +8,6 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     npz.py          reading and writing .npz without trust
     blas.py         threads, and what this machine's arithmetic is
     workers.py      a list of tasks in a few processes
-    second_core.py  a thread that computes while the main one goes on
     settings.py     Experiment: what an experiment is; the command line's options come from it
     legacy.py       what settings meant to earlier versions
     params.py       Params: named views (K, ...) into one flat buffer
@@ -28,8 +27,8 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     plots/          arrays -> Figure (the only place that imports matplotlib)
     gallery.py      which pictures a run has, and what they say
     train_state.py  TrainState: all that a resumed run needs
-    whole_splits.py  loss and accuracy on whole splits, on one core or two
-    ahead.py        an epoch begins while the last one is evaluated
+    whole_splits.py  loss and accuracy on whole splits
+    replicas.py     the models that share their batches, and one step of them
     training.py     Callback, Trainer
     profile.py      where the time of a training went
     callbacks.py    overfit monitor, best keeper, snapshots, recorder, progress

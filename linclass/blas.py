@@ -2,12 +2,11 @@
 
 numpy's and scipy's wheels each carry an OpenBLAS with a thread pool of its own; both are limited together.
 
-The products of a small batch and a small model are so short that OpenBLAS's threads mostly wait for each
-other, spinning: on two processors two of them took 0.78 to 0.98 of the time of one on an idle machine, but
-3.1 to 3.6 times as long beside one busy process. So there BLAS has one thread while a model trains, and
-`--threads 2` is a worker of our own instead (`second_core.Worker`), which waits without spinning. Wide
-products (`job.has_wide_products`) are shared by two threads of BLAS. One is the default, because a run shares
-its machine more often than not. Where nothing is trained (`evaluate`, ...), `--threads` is BLAS's.
+While a model trains, `--threads 2` gives BLAS two threads where products are wide
+(`job.has_wide_products`), else one: OpenBLAS's threads wait for each other spinning, which costs more
+than they save where products are short. One is the default, because beside a busy process two take several
+times as long, and because BLAS's bits depend on their number. Where nothing is trained (`evaluate`, ...),
+`--threads` is BLAS's.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,14 +18,14 @@ from linclass.models.build import build_model, build_optimizer, replica_seeds
 from linclass.models.linear import Linear
 from linclass.settings import Experiment
 from linclass.train_state import TrainState
-from linclass.training import Callback, Trainer, replicas_are_worth_sharing
+from linclass.training import Callback, Trainer
 
 
 @dataclass
 class Job:
     """Everything an experiment trains with.
 
-    blas_threads: that share each product; where there are several, the trainer has one thread.
+    blas_threads: that share each product.
     """
 
     settings: Experiment
@@ -64,7 +63,7 @@ def build(
     Several settings, which differ in STACKED only, make a stack: one model each, from the same first
     weights and on common batches. Their comparison is paired; their spread is no interval.
 
-    threads: cores to use: BLAS's where the products are wide (`has_wide_products`), else the trainer's.
+    threads: that share each product where products are wide (`has_wide_products`); else there is one.
     common_order: so do the replicas of one setting. They are independent only where a batch is the whole
         split, so that there is no order.
     """
@@ -110,10 +109,6 @@ def build(
         state=state,
         test=settings.test,
         augmentation=augment.parse(settings.augment, dataset),
-        threads=1 if wide else threads,
-        side_by_side=side_by_side(
-            settings, model, dataset.features, len(dataset.train), 1 if wide else threads
-        ),
     )
     test = inputs(dataset.test) if settings.test and dataset.test is not None else None
     return Job(
@@ -148,12 +143,8 @@ def scaled_in_model(
 
 
 WIDE = 2e7
-"""Rows of a batch times weights in the widest product, from which two threads of BLAS share each product. Of
-one thread's time, with nothing else running, 784-256-128-64-10 took 0.9 to 1.3 with 25 or 50 rows, 0.74 to
-1.1 with 100 (2.0e7), 0.74 with 200 and 0.63 with 500, where a second core with half of each batch made it
-0.70 to 0.84; 16 linear models on common batches (4.9e7) took 0.76 to 0.96. The range is the machine's:
-perhaps its two cores do not always share a cache. Beside another busy program two threads take two to three
-times as long as one."""
+"""Rows of a batch times weights in the widest product, from which two threads of BLAS share each product
+(`benchmarks/README.md` has what was measured)."""
 
 
 def has_wide_products(model: Model, batch_size: int, *, common: bool = False) -> bool:
@@ -161,27 +152,6 @@ def has_wide_products(model: Model, batch_size: int, *, common: bool = False) ->
     first, *rest = model.params.values()
     widest = max([first.size if common else first[0].size, *(array[0].size for array in rest)])
     return bool(batch_size * widest >= WIDE)
-
-
-LARGEST_GROUP = 8e6
-"""Bytes of the rows that replicas side by side have at a time: ten linear models on 100 images each took
-0.87, 0.91 and 1.05 of the time with 2, 5 and 10 side by side (12 MB), ten of 784-64-10 0.85, 0.75, 0.71."""
-
-
-def side_by_side(settings: Experiment, model: Model, features: int, rows: int, threads: int = 1) -> int:
-    """How many replicas are computed as one: all that fit in LARGEST_GROUP, or as many on each core.
-
-    features, rows: of the training split. Clipping and batch normalisation add up in an order that depends
-    on how many models there are.
-    """
-    short = not settings.drop_last and rows % settings.batch_size and settings.shuffle == "batches"
-    if settings.clip or settings.batch_norm or settings.augment or short:
-        return 1
-    K = model.params.K
-    groups = math.ceil(K * settings.batch_size * features * model.params.dtype.itemsize / LARGEST_GROUP)
-    if threads > 1 and replicas_are_worth_sharing(model, settings.batch_size):
-        groups = 2 * math.ceil(groups / 2)
-    return math.ceil(K / groups)
 
 
 def stoppers(settings: Experiment, note: callbacks.Note, since: int = 1) -> list[Callback]:

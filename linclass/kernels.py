@@ -63,21 +63,14 @@ def affine_backward(x: Array, dS: Array, dW: Array, db: Array) -> None:
     if x.shape[1] == d:
         np.matmul(dS.T, x, out=dW.reshape(K * C, d))
     else:
-        np.matmul(_summable(dS, K).transpose(0, 2, 1), _summable(x, K), out=dW)
-    # not np.sum, whose order of adding depends on the number of columns: a model's bits are its own
-    np.matmul(_ones(len(dS), dS.dtype), _summable(dS, K), out=db.reshape(K, 1, C))
+        np.matmul(stacked(dS, K).transpose(0, 2, 1), stacked(x, K), out=dW)
+    np.matmul(_ones(len(dS), dS.dtype), stacked(dS, K), out=db.reshape(K, 1, C))
 
 
 @functools.lru_cache(maxsize=16)
 def _ones(n: int, dtype: np.dtype[Any]) -> Array:
     """A row of n ones."""
     return np.ones((1, n), dtype)
-
-
-def _summable(a: Array, K: int) -> Array:
-    """`stacked`, but up to three columns are copied: OpenBLAS adds them up in another order with gaps."""
-    view = stacked(a, K)
-    return np.ascontiguousarray(view) if view.shape[2] < 4 else view
 
 
 def affine_backward_input(dS: Array, W: Array, out: Array) -> Array:

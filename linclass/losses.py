@@ -34,8 +34,7 @@ class Loss(Protocol):
     def __call__(self, scores: Array, y: Array, *, gradient: bool) -> Sums:
         """Sums over the rows; scores `(K, n, C)` become the gradient if `gradient`, else anything.
 
-        y `(n,)` classes common to all models, or `(K, n)`, to each its own; numbers of a regression: `(n, C)`
-        or `(K, n, C)`.
+        y `(n,)` classes, or `(n, C)` numbers of a regression: common to all models.
         """
         ...
 
@@ -138,15 +137,12 @@ def multiclass_svm(*, reduction: str = "mean") -> Loss:
 
 
 def squared_error(*, reduction: str = "mean") -> Loss:
-    """Regression: loss_i = sum_c (s_c - y_c)^2, without 1/2; y is float, none is correct.
-
-    y is `(n, C)`, or `(K, n, C)`, to each model its own.
-    """
+    """Regression: loss_i = sum_c (s_c - y_c)^2, without 1/2; y is float, none is correct."""
     divisor = _divisor(reduction)
 
     def loss(scores: Array, y: Array, *, gradient: bool) -> Sums:
         K, n, C = scores.shape
-        if y.shape not in ((n, C), (K, n, C)):
+        if y.shape != (n, C):
             raise UsageError(
                 f"the squared error is for regression: expected targets of shape ({n}, {C}), "
                 f"the data has {y.shape}; for classes use --loss softmax, bce or svm"

@@ -76,7 +76,9 @@ data_dir_option = click.option(
     "--data-dir", type=PATH, help="look for data here only [else: $LINCLASS_DATA, ./data, the user cache]"
 )
 threads_option = click.option(
-    "--threads", type=click.IntRange(1), help="cores to use, at most 2 unless the model is large [default: 1]"
+    "--threads",
+    type=click.IntRange(1),
+    help="BLAS threads, used where a model's products are wide; other bits for another number [default: 1]",
 )
 profile_option = click.option("--profile", is_flag=True, help="show where the time went, at the end")
 quiet_option = click.option("--quiet", is_flag=True, help="no progress on stderr")

@@ -1,13 +1,11 @@
 """Profile: where the time of a training went, by what was done.
 
 Methods of one trainer are replaced by timed ones; without a profile nothing is measured or slowed down.
-Only the main thread is watched: what the second core does meanwhile takes no time here.
 """
 
 from __future__ import annotations
 
 import functools
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -34,26 +32,22 @@ class Profile:
         self.seconds = dict.fromkeys(PARTS, 0.0)
         self._running: list[str] = []
         self._since = 0.0
-        self._thread = threading.get_ident()
 
     def watch(self, trainer: Trainer, train: Inputs) -> None:
         """Time what `trainer` does with `train`."""
         for owner, method, part in (
             (trainer, "fit", "rest"),
             (trainer, "_evaluate", "evaluation"),
-            (trainer, "_wait_for", "evaluation"),
             (trainer, "_each", "output"),
         ):
             setattr(owner, method, self._timed(part, getattr(owner, method)))
-        models: set[Any] = {trainer.model, *(track.model for track in trainer.tracks)}
-        if trainer.shares is not None:
-            models |= {trainer.shares, trainer.shares.first}
+        models: set[Any] = {one.model for one in trainer.replicas}
         for model in models:
             for method, part in (("backpropagate", "forward"), ("_backward", "backward")):
                 if hasattr(model, method):
                     setattr(model, method, self._timed(part, getattr(model, method)))
-        optimizer = trainer.optimizer
-        trainer.optimizer = optimizer._replace(update=self._timed("update", optimizer.update))
+        for one in trainer.replicas:
+            one.optimizer = one.optimizer._replace(update=self._timed("update", one.optimizer.update))
         vars(train)["stream"] = self._timed_items(train.stream)
 
     def table(self) -> Rows:
@@ -67,8 +61,6 @@ class Profile:
     def _timed(self, part: str, call: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(call)
         def timed(*args: Any, **options: Any) -> Any:
-            if threading.get_ident() != self._thread:
-                return call(*args, **options)
             self._enter(part)
             try:
                 return call(*args, **options)

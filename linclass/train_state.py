@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -83,33 +82,5 @@ class TrainState:
 
     def clear_running(self) -> None:
         """Forget the epoch's sums."""
-        for sums in self._running():
+        for sums in (self.running_loss, self.running_correct, self.running_rows):
             sums[:] = 0
-
-    def moment(self) -> Moment:
-        """A copy of all that the batches of an epoch change, to come back to."""
-        copies = [[array.copy() for array in arrays] for arrays in (self._flats(), self._running())]
-        return Moment(self.step, self.epoch, *copies)
-
-    def go_to(self, moment: Moment) -> None:
-        """Be again as one was then; what the ends of epochs change stays as it is: history, best, active."""
-        self.step, self.epoch = moment.step, moment.epoch
-        for flat, copy in zip(self._flats(), moment.flats, strict=True):
-            flat[...] = copy
-        for own, copy in zip(self._running(), moment.running, strict=True):
-            own[...] = copy
-
-    def _running(self) -> list[Array]:
-        return [self.running_loss, self.running_correct, self.running_rows]
-
-    def _flats(self) -> list[Array]:
-        return [owner.flat for owner in (self.params, self.buffers, *self.slots.values())]
-
-
-class Moment(NamedTuple):
-    """See `TrainState.moment`; flats: of params, buffers and each slot. running: the sums so far."""
-
-    step: int
-    epoch: int
-    flats: list[Array]
-    running: list[Array]

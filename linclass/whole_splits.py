@@ -1,17 +1,15 @@
-"""Loss and accuracy on whole splits, on one core or two."""
+"""Loss and accuracy on whole splits."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from linclass.datasets.inputs import Buffer, Inputs
+from linclass.datasets.inputs import Inputs
 from linclass.models.base import Classifier
 from linclass.params import Array
-from linclass.second_core import Worker
 
 # Fixed, because a product of a subset of rows may differ in the last bit from the product of all
 EVALUATION_ROWS = 500
@@ -24,42 +22,27 @@ class Evaluation(NamedTuple):
     accuracy: Array
 
 
-class Helper(NamedTuple):
-    """Who evaluates every other chunk: a worker, and the model's twin to do it with."""
-
-    worker: Worker
-    twin: Classifier
+def evaluate(model: Classifier, data: Inputs) -> Evaluation:
+    """Loss and accuracy over all rows of `data`, in evaluation mode; the accuracy of a regression is NaN."""
+    return evaluate_each([model], data)
 
 
-def evaluate(model: Classifier, data: Inputs, helper: Helper | None = None) -> Evaluation:
-    """Loss and accuracy over all rows of `data`, in evaluation mode; the accuracy of a regression is NaN.
-
-    The chunks' sums are added up in the order of the rows: a helper changes no bit.
-    """
-    chunks = data.slices(EVALUATION_ROWS)
-    sums: list[tuple[Array, Array]] = [(np.empty(0), np.empty(0))] * len(chunks)
-    if helper is None:
-        sums[:] = _sums(model, data, chunks)
-    else:
-        odd = helper.worker.start(functools.partial(_sums, helper.twin, data, chunks[1::2]))
-        sums[::2] = _sums(model, data, chunks[::2])
-        sums[1::2] = odd.result()
-    loss, correct = np.zeros(model.K), np.zeros(model.K, np.int64)
-    for chunk_loss, chunk_correct in sums:
-        loss += chunk_loss
-        correct += chunk_correct
+def evaluate_each(models: Sequence[Classifier], data: Inputs) -> Evaluation:
+    """`evaluate` of several models, one after the other on each chunk: each to the bits of it alone."""
+    sizes = np.cumsum([model.K for model in models])
+    parts = [slice(stop - model.K, stop) for stop, model in zip(sizes, models, strict=True)]
+    loss, correct = np.zeros(sizes[-1]), np.zeros(sizes[-1], np.int64)
+    for x, y in data.chunks(EVALUATION_ROWS):
+        for model, part in zip(models, parts, strict=True):
+            sums = model.loss_sums(x, y)
+            loss[part] += sums[0]
+            correct[part] += sums[1]
     return Evaluation(loss / len(data), fraction(correct, len(data), data))
 
 
-def fraction(correct: Array, rows: int | Array, data: Inputs) -> Array:
+def fraction(correct: Array, rows: Array | int, data: Inputs) -> Array:
     """`correct / rows`; NaN for a regression, where there is no right or wrong."""
     return np.full(len(correct), np.nan) if data.is_regression else correct / rows
-
-
-def _sums(model: Classifier, data: Inputs, chunks: Sequence[slice]) -> list[tuple[Array, Array]]:
-    """Summed loss and correct predictions of each chunk."""
-    buffer = Buffer()
-    return [model.loss_sums(*data.rows(chunk, buffer=buffer)) for chunk in chunks]
 
 
 class Splits(NamedTuple):
@@ -78,7 +61,7 @@ class Evaluations(NamedTuple):
     test: Evaluation | None
 
 
-def evaluate_all(model: Classifier, splits: Splits, helper: Helper | None = None) -> Evaluations:
-    """`evaluate` of each split."""
-    on_test = None if splits.test is None else evaluate(model, splits.test, helper)
-    return Evaluations(evaluate(model, splits.train, helper), evaluate(model, splits.valid, helper), on_test)
+def evaluate_all(models: Sequence[Classifier], splits: Splits) -> Evaluations:
+    """`evaluate_each` on each split."""
+    on_test = None if splits.test is None else evaluate_each(models, splits.test)
+    return Evaluations(evaluate_each(models, splits.train), evaluate_each(models, splits.valid), on_test)

@@ -68,15 +68,13 @@ def test_full_batches_train_as_one_stack_to_what_each_seed_alone_comes_to() -> N
     """Without an order the replicas are independent, so the stack must agree with the single runs."""
     settings = study("mlds_minimal_ratio").settings.replace(seeds=3, epochs=5)
     together = trained(settings)
-    (track,) = together.trainer.tracks
-    assert len(track.seeds) == 1
+    assert len(together.trainer.replicas) == 1
     for k in range(3):
         alone = trained(settings.replace(seeds=1, seed=settings.seed + k))
         difference = together.model.params.matrix()[k] - alone.model.params.matrix()[0]
         assert np.abs(difference).max() < 1e-10
     in_batches = prepared(settings.replace(batch_size=10))
-    (track,) = in_batches.trainer.tracks
-    assert len(track.seeds) == 3, "with an order each replica keeps its own"
+    assert len(in_batches.trainer.replicas) == 3, "with an order each replica keeps its own"
 
 
 def test_the_lower_plateau_is_the_best_function_with_one_bend() -> None:

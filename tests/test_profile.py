@@ -3,7 +3,6 @@
 import time
 
 import numpy as np
-import pytest
 
 from linclass.datasets.dataset import Split
 from linclass.datasets.inputs import Inputs
@@ -31,10 +30,8 @@ def make() -> Trainer:
     return Trainer(model, sgd(), constant(0.1), batch_size=20, seed=[0, 1], callbacks=[Slow()])
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_every_part_is_measured_once_and_the_numbers_stay_the_same(threads: int) -> None:
+def test_every_part_is_measured_once_and_the_numbers_stay_the_same() -> None:
     plain, watched, profile, train = make(), make(), Profile(), inputs()
-    watched.threads = threads
     profile.watch(watched, train)
     plain.fit(inputs(), epochs=3, valid=inputs())
     started = time.perf_counter()
@@ -45,17 +42,6 @@ def test_every_part_is_measured_once_and_the_numbers_stay_the_same(threads: int)
     assert profile.seconds["output"] >= 0.03
     assert sum(profile.seconds.values()) <= took
     assert sum(profile.seconds.values()) > 0.5 * took
-
-
-def test_the_halves_of_a_stack_are_measured_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("linclass.models.shares.SMALLEST", 0)
-    model, profile, train = MLP.create((5, 4, 3), seeds=[0, 1]), Profile(), inputs()
-    trainer = Trainer(model, sgd(), constant(0.1), batch_size=20, threads=2)
-    assert trainer.shares is not None
-    profile.watch(trainer, train)
-    trainer.fit(train, epochs=2, valid=inputs())
-    assert profile.seconds["forward"] > 0
-    assert profile.seconds["backward"] > 0
 
 
 def test_the_table_names_every_part_and_adds_up() -> None:

@@ -18,10 +18,10 @@ from linclass.errors import DataError, DivergedError, InterruptedRun, RunTakenEr
 from linclass.experiment import resume, run
 from linclass.history import Row
 from linclass.listener import Listener
+from linclass.replicas import Replicas
 from linclass.runs import load_run
 from linclass.scoring import evaluate_run
 from linclass.settings import Experiment
-from linclass.training import Trainer
 
 
 @pytest.fixture
@@ -346,14 +346,14 @@ def test_the_public_names_of_the_package(own_npz: Path, tmp_path: Path) -> None:
 def test_extending_a_run_in_the_middle_of_an_epoch(
     own_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train_batch = Trainer._train_batch
+    step = Replicas.step
 
-    def interrupted(trainer: Trainer, *arguments: object) -> None:
-        if trainer.state.step == 40:
+    def interrupted(replicas: Replicas, *arguments: object) -> None:
+        if replicas.state.step == 40:
             signal.raise_signal(signal.SIGINT)
-        train_batch(trainer, *arguments)
+        step(replicas, *arguments)
 
-    monkeypatch.setattr(Trainer, "_train_batch", interrupted)
+    monkeypatch.setattr(Replicas, "step", interrupted)
     with pytest.raises(InterruptedRun, match="in epoch 4 of 6"):
         run(settings(own_npz), out=tmp_path / "r")
     monkeypatch.undo()

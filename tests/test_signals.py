@@ -16,9 +16,9 @@ import pytest
 from linclass.errors import DataError, DivergedError, InterruptedRun
 from linclass.experiment import resume, run
 from linclass.listener import Listener
+from linclass.replicas import Replicas
 from linclass.runs import load_run
 from linclass.settings import Experiment
-from linclass.training import Trainer
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 
@@ -80,13 +80,13 @@ def test_a_signal_in_a_long_epoch_saves_the_batch_it_is_at(tmp_path: Path, numbe
 def test_a_second_interrupt_ends_the_command_without_another_save(tmp_path: Path) -> None:
     """Sent together: the first asks for an orderly end, the second does not wait for it."""
     program = (
-        "import signal, sys; from linclass.training import Trainer; from linclass.cli import main\n"
-        "original = Trainer._train_batch\n"
+        "import signal, sys; from linclass.replicas import Replicas; from linclass.cli import main\n"
+        "original = Replicas.step\n"
         "def twice(self, *arguments):\n"
         "    original(self, *arguments)\n"
         "    if self.state.step == 5:\n"
         "        signal.raise_signal(signal.SIGINT); signal.raise_signal(signal.SIGINT)\n"
-        "Trainer._train_batch = twice; main()"
+        "Replicas.step = twice; main()"
     )
     data, out = write(tmp_path / "own.npz"), tmp_path / "r"
     arguments = ["train", "--dataset", data, "--out", out, "--batch-size", "2", "--quiet"]
@@ -111,8 +111,8 @@ def test_of_two_runs_in_one_directory_the_second_changes_nothing(tmp_path: Path)
     """The first waits in its first batch, so that nothing but the second could change the directory."""
     data, out = write(tmp_path / "own.npz"), tmp_path / "r"
     program = (
-        "import time; from linclass.training import Trainer; from linclass.cli import main\n"
-        "Trainer._train_batch = lambda *_: (print('waiting', flush=True), time.sleep(600)); main()"
+        "import time; from linclass.replicas import Replicas; from linclass.cli import main\n"
+        "Replicas.step = lambda *_: (print('waiting', flush=True), time.sleep(600)); main()"
     )
     options = ["--dataset", str(data), "--out", str(out), "--batch-size", "20"]
     command = [sys.executable, "-c", program, "train", *options]
@@ -155,16 +155,16 @@ def test_the_same_bits_twice_and_interrupted_anywhere(
     settings = settings.replace(**model)
     for name in ("once", "twice"):
         run(settings, out=tmp_path / name, threads=threads)
-    train_batch = Trainer._train_batch
+    step = Replicas.step
     for stop_at in (0, 1, 4, 5, 6, 13, 19):
         with monkeypatch.context() as patch:
 
-            def interrupted(trainer: Trainer, *arguments: object, at: int = stop_at) -> None:
-                if trainer.state.step == at:
+            def interrupted(replicas: Replicas, *arguments: Any, at: int = stop_at) -> None:
+                if replicas.state.step == at:
                     signal.raise_signal(signal.SIGINT)
-                train_batch(trainer, *arguments)
+                step(replicas, *arguments)
 
-            patch.setattr(Trainer, "_train_batch", interrupted)
+            patch.setattr(Replicas, "step", interrupted)
             with pytest.raises(InterruptedRun):
                 run(settings, out=tmp_path / f"at{stop_at}", threads=threads)
         resume(tmp_path / f"at{stop_at}")
@@ -218,14 +218,14 @@ def test_of_several_seeds_only_the_diverged_one_stops(
 ) -> None:
     settings = Experiment(dataset=str(write(tmp_path / "own.npz")), epochs=3, batch_size=20, seeds=3)
     run(settings, out=tmp_path / "whole")
-    train_batch = Trainer._train_batch
+    step = Replicas.step
 
-    def poisoned(trainer: Trainer, track: Any, *arguments: Any) -> None:
-        if trainer.state.step == 5 and track.models.start <= 1 < track.models.stop:
-            trainer.state.params["W"][1, 0, 0] = np.nan
-        train_batch(trainer, track, *arguments)
+    def poisoned(replicas: Replicas, *arguments: Any) -> None:
+        if replicas.state.step == 5 and replicas.models == slice(1, 2):
+            replicas.state.params["W"][1, 0, 0] = np.nan
+        step(replicas, *arguments)
 
-    monkeypatch.setattr(Trainer, "_train_batch", poisoned)
+    monkeypatch.setattr(Replicas, "step", poisoned)
     result = run(settings, out=tmp_path / "r")
     found, whole = load_run(tmp_path / "r"), load_run(tmp_path / "whole")
     assert found.load_state()[0].diverged.tolist() == [False, True, False]

@@ -10,13 +10,12 @@ from benchmarks.contenders.contender import Scores
 from benchmarks.problem import Problem
 from linclass import blas, optim, schedules
 from linclass.datasets.inputs import Inputs
-from linclass.job import has_wide_products, scaled_in_model, side_by_side
+from linclass.job import has_wide_products, scaled_in_model
 from linclass.losses import make_loss
 from linclass.models.base import Model
 from linclass.models.linear import Linear
 from linclass.models.mlp import MLP
 from linclass.params import Array
-from linclass.settings import Experiment
 from linclass.train_state import TrainState
 from linclass.training import Callback, Trainer
 
@@ -62,7 +61,7 @@ class Own:
         """As `job.build` deals them out; the training goes on."""
         workload, model = self.workload, self._model
         is_wide = has_wide_products(model, workload.batch_size, common=not self._orders)
-        self._blas_threads, threads = (threads, 1) if is_wide else (1, threads)
+        self._blas_threads = threads if is_wide else 1
         self._trainer = Trainer(
             model,
             optim.make(workload.optimizer),
@@ -73,16 +72,8 @@ class Own:
             callbacks=[self._last_batch] if not workload.evaluates else [],
             state=self._state,
             test=workload.evaluates,
-            threads=threads,
-            side_by_side=self._replicas_as_one(threads),
         )
         self._state = self._trainer.state
-
-    def _replicas_as_one(self, threads: int) -> int:
-        if not self._orders:
-            return 1
-        train, settings = self._inputs["train"], Experiment(batch_size=self.workload.batch_size)
-        return side_by_side(settings, self._model, train.split.x.shape[1], len(train), threads)
 
     def epoch(self, number: int) -> float:
         """To the end of epoch `number`, whichever was the last one."""

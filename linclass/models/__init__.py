@@ -10,7 +10,6 @@ Modules, each importing only from those above it:
     linear.py    one layer: scores = x W^T + b
     mlp.py       the multi-layer perceptron
     torch_net.py the same perceptron in PyTorch; the only file that imports torch
-    shares.py    the models of a stack on two cores
     ensemble.py  several classifiers that decide together
     widths.py    hidden widths for a budget of parameters
     build.py     from settings to a model

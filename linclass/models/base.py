@@ -71,11 +71,6 @@ class Model(Classifier, Protocol):
         """Model k alone, K = 1, or a slice of the models, on the same memory."""
         ...
 
-    def twin(self, params: Params | None = None, buffers: Params | None = None) -> Model | None:
-        """The same models on the same `params` and `buffers`, or on those given, with gradients and scratch
-        memory of their own: for another thread. None where there is no such thing."""
-        ...
-
     def layers(self) -> Sequence[LayerRow]:
         """The layers from the input to the scores."""
         ...

@@ -70,12 +70,6 @@ class Linear(Network):
         params, grads, l2 = self.params.select(models), self.grads.select(models), self.l2[as_slice(models)]
         return Linear(params, loss=self._loss, l2=l2, grads=grads, scaler=self._scaler)
 
-    def twin(self, params: Params | None = None, buffers: Params | None = None) -> Linear:
-        """The same models, for another thread."""
-        return Linear(
-            self.params if params is None else params, loss=self._loss, l2=self.l2, scaler=self._scaler
-        )
-
     def of_raw(self, scaler: Scaler) -> Linear:
         """The same models on the same memory, for raw x: they scale as `scaler` would."""
         return Linear(self.params, loss=self._loss, l2=self.l2, grads=self.grads, scaler=scaler)

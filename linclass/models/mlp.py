@@ -112,18 +112,6 @@ class MLP(Network):
             buffers=buffers.select(models),
         )
 
-    def twin(self, params: Params | None = None, buffers: Params | None = None) -> MLP:
-        """The same models, for another thread."""
-        return MLP(
-            self.params if params is None else params,
-            seeds=self.seeds,
-            activation=self.activation,
-            dropout=self.dropout,
-            loss=self._loss,
-            l2=self.l2,
-            buffers=self.buffers if buffers is None else buffers,
-        )
-
     def hidden(self, x: Array) -> list[Array]:
         """The hidden layers' activations `(K, n, units)`, evaluation mode; valid until the next call."""
         self._forward(x, None)

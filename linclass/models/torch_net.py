@@ -131,9 +131,6 @@ class TorchMLP:
             l2=l2,
         )
 
-    def twin(self, params: Params | None = None, buffers: Params | None = None) -> None:
-        """Torch has threads of its own."""
-
     def select(self, models: int | slice) -> TorchMLP:
         """Itself: there is only one."""
         return self
