@@ -119,7 +119,7 @@ def manifest() -> dict[str, Any]:
 
 def manifests() -> list[bytes]:
     """The manifest's text."""
-    return [json.dumps(manifest()).encode(), json.dumps(manifest(), indent=1).encode()]
+    return [json.dumps(manifest()).encode(), json.dumps({**manifest(), "format": 2}, indent=1).encode()]
 
 
 def tar(**members: bytes) -> bytes:

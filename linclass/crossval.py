@@ -40,7 +40,7 @@ def cross_validate(
     """Run every fold into `out`/fold-k (result_pics/crossval), those apart that are there already.
 
     Args:
-        folds: at least 2; which rows are in which is a function of the settings' seed.
+        folds: at least 2; which rows are in which is a function of the settings' split_seed.
         run_options: those of `experiment.run_or_take_up`.
 
     Raises UsageError for too few folds or more than rows, and the errors of `experiment.run`.

@@ -3,7 +3,7 @@
 Each format has its own table, which never changes with today's defaults. run.json, state.npz, sweep.json and
 the packs of a sweep hold settings, and say in which format.
 
-    format 1   linclass 0.1.0. Momentum 0 stood for 0.9.
+    format 1   linclass 0.1.0. Momentum 0 stood for 0.9. Folds and label noise were drawn from `seed`.
     format 2   today's
 """
 
@@ -78,4 +78,5 @@ def _from_1(settings: Mapping[str, Any]) -> dict[str, Any]:
     own = {**_DEFAULTS_1, **settings}
     if own["optimizer"] in ("momentum", "nesterov") and own["momentum"] == 0:
         own["momentum"] = 0.9
+    own["split_seed"] = own["seed"] if own["fold"] or own["label_noise"] else 0
     return own

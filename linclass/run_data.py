@@ -23,10 +23,12 @@ def load_data(settings: Experiment, data_dir: Path | None = None) -> Dataset:
         train_size=settings.train_size,
         val_size=settings.val_size,
         folds=settings.folds,
-        seed=settings.seed,
+        seed=settings.split_seed,
         data_dir=data_dir,
     )
-    return dataset.with_label_noise(settings.label_noise, settings.seed) if settings.label_noise else dataset
+    if settings.label_noise:
+        dataset = dataset.with_label_noise(settings.label_noise, settings.split_seed)
+    return dataset
 
 
 def note_sample(settings: Experiment, dataset: Dataset, listener: Listener) -> None:

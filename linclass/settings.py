@@ -78,6 +78,12 @@ class Experiment:
         "cross-validation, such as 2/5: of five parts of the training and validation rows together "
         "(of the first --train-size of them), validate on the second and train on the others",
     )
+    split_seed: int = option(
+        0,
+        "seed of the draws that belong to the data, the folds' and the label noise's: the same data for "
+        "every --seed",
+        minimum=0,
+    )
     model: str = option(
         "linear",
         "linear: one layer; mlp: a multi-layer perceptron; torch-mlp: the same in PyTorch",
@@ -115,7 +121,7 @@ class Experiment:
     label_noise: float = option(
         0.0,
         "share of the training labels replaced by random ones (1: they say nothing of the images); "
-        "drawn from --seed, the same for all --seeds",
+        "drawn from --split-seed, the same for all replicas",
         minimum=0,
     )
     reduction: str = option("mean", "gradients are means over the batch, or sums", choices=("mean", "sum"))

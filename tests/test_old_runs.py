@@ -156,6 +156,14 @@ def test_momentum_0_stood_for_0_9(optimizer: str) -> None:
     assert legacy.experiment({"optimizer": optimizer, "momentum": 0.3}, 1).momentum == 0.3
 
 
+@pytest.mark.parametrize(
+    ("recorded", "split_seed"),
+    [({"fold": "1/3"}, 4), ({"label_noise": 0.5}, 4), ({"fold": "", "label_noise": 0.0}, 0), ({}, 0)],
+)
+def test_folds_and_noise_were_drawn_of_the_seed(recorded: dict[str, Any], split_seed: int) -> None:
+    assert legacy.experiment({"seed": 4, **recorded}, 1).split_seed == split_seed
+
+
 def test_what_format_1_did_not_record_is_not_filled_from_todays_defaults(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -149,7 +149,7 @@ def _loaded(settings: Experiment, data_dir: Path | None) -> tuple[Dataset, str]:
 
 _LOADING = Lock()
 _LOADED: dict[tuple[object, ...], tuple[Dataset, str]] = {}
-_OF_THE_DATA = ("dataset", "split", "train_size", "val_size", "folds", "seed", "label_noise")
+_OF_THE_DATA = ("dataset", "split", "train_size", "val_size", "folds", "split_seed", "label_noise")
 """The fields that `run_data.load_data` reads."""
 
 
