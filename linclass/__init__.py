@@ -13,6 +13,7 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     params.py       Params: named views (K, ...) into one flat buffer
     history.py      History: one row an epoch, the only place metrics go
     listener.py     what a run tells while it goes
+    progress.py     one line that is redrawn, or a notebook's bar; what Python programs see by default
     schedules.py    step -> learning rate
     metrics.py      scores -> numbers, and how sure they are
     kernels.py      in-place forward/backward pairs

@@ -10,11 +10,12 @@ from linclass.datasets.inputs import Inputs
 from linclass.datasets.scale import Scaler
 from linclass.errors import UsageError
 from linclass.gradcheck import Report
-from linclass.listener import SILENT, Listener
+from linclass.listener import Listener
 from linclass.models.base import Model
 from linclass.models.build import build_model
 from linclass.models.linear import Linear
 from linclass.params import Array
+from linclass.progress import PYTHON
 from linclass.run_data import check_same_data, load_data, note_sample
 from linclass.runs import Run
 from linclass.settings import Experiment
@@ -31,7 +32,7 @@ def gradients_of_function(spec: str, seed: int = 0) -> list[tuple[str, Report]]:
 
 
 def gradients_of_experiment(
-    settings: Experiment, data_dir: Path | None = None, listener: Listener = SILENT
+    settings: Experiment, data_dir: Path | None = None, listener: Listener = PYTHON
 ) -> list[tuple[str, Report]]:
     """Check the experiment's model in float64, on the first training rows of its data."""
     dataset = load_data(settings, data_dir)
@@ -50,7 +51,7 @@ def gradients_of_experiment(
 
 
 def compare_with_torch(
-    settings: Experiment, steps: int, data_dir: Path | None = None, listener: Listener = SILENT
+    settings: Experiment, steps: int, data_dir: Path | None = None, listener: Listener = PYTHON
 ) -> parity.Parity:
     """The network of `settings` trained in numpy and PyTorch, by SGD and Adam, on means and sums."""
     dataset = load_data(settings, data_dir)
@@ -82,7 +83,7 @@ def find_optimum(
     max_iterations: int = 2000,
     data_dir: Path | None = None,
     threads: int | None = None,
-    listener: Listener = SILENT,
+    listener: Listener = PYTHON,
 ) -> list[tuple[str, str]]:
     """Minimise the cost of `settings`, or of the run in `directory`, over its training split.
 

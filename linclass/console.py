@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import io
-import math
 import os
 import sys
 import traceback
@@ -15,6 +14,7 @@ import click
 
 from linclass.errors import LinclassError
 from linclass.listener import Listener
+from linclass.progress import EpochBar, byte_bar, is_seen, texts
 
 if TYPE_CHECKING:
     from linclass.experiment import Result
@@ -63,55 +63,41 @@ def _print_what_can_be_printed() -> None:
             stream.reconfigure(errors="linclass.spelt")
 
 
-def _is_terminal() -> bool:
-    return sys.stderr is not None and sys.stderr.isatty()
-
-
 class Console(Listener):
-    """A progress bar with the current numbers and the time left; plain lines where stderr is no terminal."""
+    """A line that is redrawn, with the current numbers; ten plain lines where stderr is no terminal."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
-        self._bar: Any = None
+        self._bar: EpochBar | None = None
         self._epochs = 0
-        self._done = 0
 
     def start(self, directory: str, done: int, epochs: int) -> None:
         self.note(f"training into {directory}")
-        self._epochs, self._done = epochs, done
-        if not self.quiet and _is_terminal():
-            # counted from here, not from epoch 1, so that the time left of a resumed run is right
-            self._bar = click.progressbar(
-                length=max(epochs - done, 1),
-                file=sys.stderr,
-                show_pos=False,
-                item_show_func=lambda text: text,
-            )
-            self._bar.render_progress()
+        self._epochs = epochs
+        if not self.quiet and is_seen():
+            self._bar = EpochBar(done, epochs)
 
     def epoch(self, rows: Sequence[Row]) -> None:
         epoch = int(rows[0]["epoch"])
-        text = f"epoch {epoch}/{self._epochs}  {_numbers(rows)}"
         if self._bar is not None:
-            self._bar.update(1, text)
+            self._bar.epoch(rows)
         elif not self.quiet and (epoch in (1, self._epochs) or epoch % max(1, self._epochs // 10) == 0):
-            warn(text)
+            warn(f"epoch {epoch}/{self._epochs}  {texts(rows)[0]}")
 
     def note(self, text: str) -> None:
-        if self.quiet:
-            return
         if self._bar is not None:
-            warn("")
-        warn(text)
+            self._bar.write(text)
+        elif not self.quiet:
+            warn(text)
 
     def close(self) -> None:
         if self._bar is not None:
-            self._bar.render_finish()
+            self._bar.close()
             self._bar = None
 
 
 class DownloadBar:
-    """A progress bar over the bytes of a download, on stderr."""
+    """The line of a download: the bytes that have come, on stderr."""
 
     def __init__(self, *, quiet: bool) -> None:
         self.quiet = quiet
@@ -122,39 +108,29 @@ class DownloadBar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._finish()
+        self._close()
 
     def progress(self, done: int, total: int | None) -> None:
         """`done` bytes have come, of `total` where that is known."""
-        if self.quiet or total is None or not _is_terminal():
+        if self.quiet or total is None or not is_seen():
             return
-        if self._bar is None or done < self._last:
-            self._finish()
-            self._last = 0
-            self._bar = click.progressbar(length=total, file=sys.stderr, label=f"{total / 1e6:.0f} MB")
+        if done < self._last:
+            self._close()
+        if self._bar is None:
+            self._bar = byte_bar(total)
         self._bar.update(done - self._last)
         self._last = done
 
     def note(self, text: str) -> None:
         """A line about a step."""
-        self._finish()
+        self._close()
         if not self.quiet:
             warn(text)
 
-    def _finish(self) -> None:
+    def _close(self) -> None:
         if self._bar is not None:
-            self._bar.render_finish()
-            self._bar = None
-
-
-def _numbers(rows: Sequence[Row]) -> str:
-    def mean(name: str) -> float:
-        return float(sum(row[name] for row in rows)) / len(rows)
-
-    cost = f"cost {mean('train_cost'):.4f} train {mean('val_cost'):.4f} val"
-    if math.isnan(mean("train_accuracy")):  # a regression
-        return cost
-    return f"{cost}  accuracy {100 * mean('train_accuracy'):.2f} {100 * mean('val_accuracy'):.2f} %"
+            self._bar.close()
+        self._bar, self._last = None, 0
 
 
 def print_result(result: Result) -> None:

@@ -18,6 +18,10 @@ def one_line(error: BaseException, most: int = 160) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+class RunWarning(UserWarning):
+    """What a Python program is told of a run: its numbers may not be what they seem."""
+
+
 class LinclassError(Exception):
     """Base of all errors that are the user's to read; anything else is a bug (exit code 1)."""
 

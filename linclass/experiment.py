@@ -24,11 +24,12 @@ from linclass.datasets.dataset import Dataset
 from linclass.errors import DivergedError, InterruptedRun
 from linclass.history import History
 from linclass.job import Job, build, stoppers
-from linclass.listener import SILENT, Listener
+from linclass.listener import Listener
 from linclass.metrics import Interval, mean_interval
 from linclass.models.base import Model
 from linclass.params import Array
 from linclass.profile import Profile
+from linclass.progress import PYTHON
 from linclass.resuming import change_data, change_settings, extend, is_run_of, take_up_stopped, why_over
 from linclass.run_data import load_data, named, note_sample
 from linclass.runs import RESULTS, Run, claim, reopen, space_needed
@@ -60,7 +61,7 @@ def run(
     overwrite: bool = False,
     data_dir: Path | None = None,
     threads: int | None = None,
-    listener: Listener = SILENT,
+    listener: Listener = PYTHON,
     origin: str = "python",
     profile: Profile | None = None,
 ) -> Result:
@@ -70,7 +71,8 @@ def run(
         name: the directory is result_pics/<name> unless `out` gives it.
         overwrite: replace a run that is there already.
         data_dir: where to look for data first. threads: cores to use (None: one; see `blas`).
-        listener: hears of progress. origin: kept in run.json. profile: is told where the time goes.
+        listener: hears of progress; without one a Python program is given warnings, a notebook a bar too.
+        origin: kept in run.json. profile: is told where the time goes.
 
     Raises the errors of `linclass.errors`; InterruptedRun after a signal, with everything saved.
     """
@@ -96,7 +98,7 @@ def resume(
     allow: Collection[str] = (),
     data_dir: Path | None = None,
     threads: int | None = None,
-    listener: Listener = SILENT,
+    listener: Listener = PYTHON,
 ) -> Result:
     """Continue a run to the bit-identical result of an uninterrupted one.
 
@@ -111,7 +113,7 @@ def resume(
         changed = change_settings(directory, changes or {}, allow)
         state, model = directory.load_state(training=True)
         if directory.fell_back:
-            listener.note(directory.fell_back)
+            listener.warning(directory.fell_back)
         take_up_stopped(directory, state)
         if epochs is not None:
             extend(directory, state, epochs)
@@ -125,7 +127,9 @@ def resume(
             entry["epoch"] = state.epoch + 1
             listener.note(f"from epoch {state.epoch + 1} on {entry['field']} is {entry['now']}, as allowed")
         if blas.fingerprint() != directory.numerics:
-            listener.note("this machine's arithmetic is not, bit for bit, that of the one that began the run")
+            listener.warning(
+                "this machine's arithmetic is not, bit for bit, that of the one that began the run"
+            )
         directory.write_manifest()
         directory.continue_from(state)
         cores, scaler = threads or directory.threads, directory.loaded_scaler()
@@ -141,7 +145,7 @@ def run_or_take_up(
     overwrite: bool = False,
     data_dir: Path | None = None,
     threads: int | None = None,
-    listener: Listener = SILENT,
+    listener: Listener = PYTHON,
     origin: str = "python",
 ) -> Result:
     """One of several runs: `run`, unless the run of exactly these settings is there already.

@@ -1,4 +1,4 @@
-"""Listener: what a run tells while it goes. The command line's shows a progress bar; this one is silent."""
+"""Listener: what a run tells while it goes. This one is silent; see `progress` and `console`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ class Listener:
         """The rows of a finished epoch, one a model."""
 
     def note(self, text: str) -> None:
-        """A line that the user should see."""
+        """A line about what is going on."""
+
+    def warning(self, text: str) -> None:
+        """A line that the user must see: the numbers may not be what they seem."""
+        self.note(text)
 
     def close(self) -> None:
         """Training is over, however it ended."""
-
-
-SILENT = Listener()

@@ -35,7 +35,7 @@ def note_sample(settings: Experiment, dataset: Dataset, listener: Listener) -> N
     """Say in one line that only the bundled sample is used, though the full data was asked for."""
     if dataset.is_sample and not settings.dataset.endswith("-sample"):
         full = KNOWN[settings.dataset]
-        listener.note(
+        listener.warning(
             f"no full {full.title} found: using the bundled sample of real images "
             f"({len(dataset.train)} train, {len(dataset.validation)} validation); "
             f"`{full.fetch_command(None)}` gets all of it"

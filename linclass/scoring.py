@@ -13,10 +13,11 @@ from linclass.datasets.inputs import Inputs
 from linclass.errors import UsageError
 from linclass.evaluation import RegressionReport, Report
 from linclass.health import LayerHealth
-from linclass.listener import SILENT, Listener
+from linclass.listener import Listener
 from linclass.models.base import Classifier
 from linclass.models.ensemble import Ensemble
 from linclass.params import Array
+from linclass.progress import PYTHON
 from linclass.run_data import check_same_data, load_data
 from linclass.runs import Run
 
@@ -29,7 +30,7 @@ def evaluate_run(
     pictures: bool = False,
     data_dir: Path | None = None,
     threads: int | None = None,
-    listener: Listener = SILENT,
+    listener: Listener = PYTHON,
 ) -> list[Report] | list[RegressionReport]:
     """Score a run's models on `split` ("train", "validation" or "test"): a report for each.
 
@@ -173,4 +174,4 @@ def predict_run(
 def _note_diverged(run: Run, listener: Listener) -> None:
     state, _ = run.load_state()
     for k in np.flatnonzero(state.diverged):
-        listener.note(f"model {k} diverged: these are its best weights, of epoch {state.best_epoch[k]}")
+        listener.warning(f"model {k} diverged: these are its best weights, of epoch {state.best_epoch[k]}")

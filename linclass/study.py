@@ -16,7 +16,7 @@ import click
 
 from linclass.console import Console, call, print_table, say
 from linclass.errors import UsageError
-from linclass.listener import SILENT, Listener
+from linclass.listener import Listener
 from linclass.options import (
     PATH,
     chosen,
@@ -26,6 +26,7 @@ from linclass.options import (
     quiet_option,
     threads_option,
 )
+from linclass.progress import PYTHON
 from linclass.settings import Experiment
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Study:
         out: Path | None = None,
         data_dir: Path | None = None,
         threads: int | None = None,
-        listener: Listener = SILENT,
+        listener: Listener = PYTHON,
     ) -> Findings:
         """Find out; print tables and claims; write the pictures and `claims.json` into the directory.
 
@@ -156,7 +157,7 @@ class Study:
         sys.exit(call(self.command(), prog_name=f"python -m assignments.{self.name}"))
 
 
-def prepared(settings: Experiment, *, data_dir: Path | None = None, listener: Listener = SILENT) -> Job:
+def prepared(settings: Experiment, *, data_dir: Path | None = None, listener: Listener = PYTHON) -> Job:
     """The job of an experiment, in memory, without a run directory; `fit` trains it.
 
     Where a batch is the whole split the seeds train as one stack: there is no order for them to differ in.
@@ -170,7 +171,7 @@ def prepared(settings: Experiment, *, data_dir: Path | None = None, listener: Li
     return build(settings, dataset, common_order=settings.batch_size == len(dataset.train))
 
 
-def fit(job: Job, *watching: Callback, listener: Listener = SILENT, label: str = "") -> Job:
+def fit(job: Job, *watching: Callback, listener: Listener = PYTHON, label: str = "") -> Job:
     """Train a job to its end; its model and history are in it.
 
     Args:
@@ -191,7 +192,7 @@ def trained(
     settings: Experiment,
     *watching: Callback,
     data_dir: Path | None = None,
-    listener: Listener = SILENT,
+    listener: Listener = PYTHON,
     label: str = "",
 ) -> Job:
     """`prepared` and `fit` in one."""

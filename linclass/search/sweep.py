@@ -13,8 +13,9 @@ from linclass import __version__, experiment, legacy, schedules
 from linclass.datasets import augment
 from linclass.datasets.batches import count
 from linclass.errors import InterruptedRun, UsageError
-from linclass.listener import SILENT, Listener
+from linclass.listener import Listener
 from linclass.models.build import build_optimizer
+from linclass.progress import PYTHON
 from linclass.run_data import named, note_sample
 from linclass.runs import RESULTS
 from linclass.search import packs, report, store, trials
@@ -100,7 +101,7 @@ def search(
     data_dir: Path | None = None,
     threads: int = 1,
     executor: Executor = here,
-    listener: Listener = SILENT,
+    listener: Listener = PYTHON,
 ) -> Found:
     """Carry out a plan in a sweep directory; what is finished there already is not trained again.
 
