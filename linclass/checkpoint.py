@@ -7,6 +7,7 @@ names before it opens the file, and an array that is missing, extra, or of anoth
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,7 +31,10 @@ Arrays = Mapping[str, Array]
 
 
 class Mark(NamedTuple):
-    """How much of values.csv belongs to a state: its length in bytes and their CRC-32."""
+    """How much of values.csv belongs to a state without rows: its length in bytes and their CRC-32.
+
+    Such states were saved by earlier versions.
+    """
 
     length: int
     crc: int
@@ -53,14 +57,13 @@ def load_weights(path: Path, model: Model) -> tuple[Scaler, Array]:
     return _scaler_from(arrays), arrays["epoch"]
 
 
-def save_state(
-    path: Path, state: TrainState, scaler: Scaler, mark: Mark, settings: Experiment, previous: Path
-) -> None:
+def save_state(path: Path, state: TrainState, scaler: Scaler, settings: Experiment, previous: Path) -> None:
     """Write everything that a resumed run needs, durably, and the settings it belongs to.
 
     previous: where the state that was in `path` is kept.
     """
-    arrays = {**_state_arrays(state), **_counters(state), **_scaler_arrays(scaler), "csv": np.array(mark)}
+    arrays = {**_state_arrays(state), **_counters(state), **_scaler_arrays(scaler)}
+    arrays["history"] = state.history.table()
     written = {"format": legacy.FORMAT, **settings.to_dict()}
     arrays["settings"] = np.frombuffer(json.dumps(written).encode(), np.uint8)
     write_durably(path, npz.pack(arrays), previous)
@@ -68,21 +71,37 @@ def save_state(
 
 def load_state(
     path: Path, state: TrainState, settings: Experiment, allowed: Collection[str] = ()
-) -> tuple[Scaler, Mark]:
-    """Fill `state` (a fresh one of the right shape, without its history) from `path`.
+) -> tuple[Scaler, Mark | None]:
+    """Fill `state` (a fresh one of the right shape) from `path`; returns the rows' mark where it has none.
 
     Raises DataError where the file is damaged, or was written under other settings (but for `epochs`, and
     for those in `allowed`).
     """
     expected = _state_arrays(state)
-    extra = ("counters", "scaler.gain", "scaler.offset", "csv", "settings")
-    arrays = _read(path, expected, extra)
+    extra = ("counters", "scaler.gain", "scaler.offset", "settings")
+    rows = settings.epochs * state.history.K * len(state.history.columns) * 8
+    arrays = _read(path, expected, extra, optional=("history", "csv"), more=rows)
     _check_settings(path, arrays["settings"], settings, allowed)
     for name, array in expected.items():
         array[...] = arrays[name]
     _restore_counters(path, state, arrays["counters"])
-    length, crc = (int(n) for n in arrays["csv"])
-    return _scaler_from(arrays), Mark(length, crc)
+    mark = None
+    if "history" in arrays:
+        history, label = state.history, f"{path}: history"
+        test = "test_accuracy" in history.columns
+        state.history = History.from_table(arrays["history"], history.K, test=test, label=label)
+        _check_epoch(state.history, state, label)
+    else:
+        mark = _mark(path, arrays)
+    return _scaler_from(arrays), mark
+
+
+def _mark(path: Path, arrays: Arrays) -> Mark:
+    try:
+        length, crc = (int(n) for n in arrays["csv"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: it holds no rows, and not which part of values.csv is its own") from error
+    return Mark(length, crc)
 
 
 def saved_settings(path: Path) -> dict[str, Any]:
@@ -127,12 +146,29 @@ def weights_size(state: TrainState) -> int:
     return int(state.params.flat.nbytes + state.buffers.flat.nbytes) + _SLACK // 64
 
 
-def restore_history(state: TrainState, text: str, label: str) -> None:
-    """Give `state` the history in the CSV text that belongs to it."""
-    history = History.from_csv(text, state.history.K, label=label)
-    if history.columns != state.history.columns or history.epochs != state.epoch:
-        raise DataError(f"{label}: it ends at epoch {history.epochs}, the state at epoch {state.epoch}")
+def restore_history(state: TrainState, data: bytes, mark: Mark, label: str) -> None:
+    """Give `state` the history in `data`, the CSV text that `mark` is of. Raises DataError.
+
+    Line ends of another system, and a mark of the encoding, are no other text.
+    """
+    own = plain_text(data)[: mark.length]
+    if len(own) != mark.length or zlib.crc32(own) != mark.crc:
+        raise DataError(f"{label} is not the file this run wrote")
+    history = History.from_csv(own.decode(), state.history.K, label=label)
+    if history.columns != state.history.columns:
+        raise DataError(f"{label}: its columns are not those of the run")
+    _check_epoch(history, state, label)
     state.history = history
+
+
+def plain_text(data: bytes) -> bytes:
+    """A text without what editors and transfers change: line ends, and the mark of its encoding."""
+    return data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
+
+
+def _check_epoch(history: History, state: TrainState, label: str) -> None:
+    if history.epochs != state.epoch:
+        raise DataError(f"{label}: it ends at epoch {history.epochs}, the state at epoch {state.epoch}")
 
 
 def _state_arrays(state: TrainState) -> dict[str, Array]:
@@ -171,9 +207,12 @@ def _scaler_from(arrays: Arrays) -> Scaler:
     return Scaler(arrays["scaler.gain"], arrays["scaler.offset"])
 
 
-def _read(path: Path, expected: Arrays, extra: tuple[str, ...]) -> dict[str, Array]:
-    limit = 2 * sum(array.nbytes for array in expected.values()) + _SLACK
-    arrays = npz.read(path, required=[*expected, *extra], max_bytes=limit)
+def _read(
+    path: Path, expected: Arrays, extra: tuple[str, ...], optional: tuple[str, ...] = (), more: int = 0
+) -> dict[str, Array]:
+    """more: bytes that the arrays beside `expected` take."""
+    limit = 2 * sum(array.nbytes for array in expected.values()) + more + _SLACK
+    arrays = npz.read(path, required=[*expected, *extra], optional=optional, max_bytes=limit)
     for name, array in expected.items():
         found = arrays[name]
         if found.shape != array.shape or found.dtype != array.dtype:

@@ -34,6 +34,7 @@ from linclass.resuming import change_data, change_settings, extend, is_run_of, t
 from linclass.run_data import load_data, named, note_sample
 from linclass.runs import RESULTS, Run, claim, reopen, space_needed
 from linclass.settings import Experiment
+from linclass.train_state import TrainState
 from linclass.training import Callback, Trainer
 
 HEALTH_ROWS = 200
@@ -120,6 +121,7 @@ def resume(
         settings = directory.settings
         if directory.is_over and (state.epoch >= settings.epochs or not state.active.any()):
             listener.note(why_over(directory, state))
+            _restore_log(directory, state, listener)
             return Result(directory.path, settings, state.history, directory.manifest["data"]["sample"])
         dataset = load_data(settings, data_dir)
         changed += change_data(directory, dataset, allow)
@@ -132,9 +134,15 @@ def resume(
             )
         directory.write_manifest()
         directory.continue_from(state)
+        _restore_log(directory, state, listener)
         cores, scaler = threads or directory.threads, directory.loaded_scaler()
         job = build(settings, dataset, model=model, state=state, scaler=scaler, threads=cores)
         return _train(job, directory, listener)
+
+
+def _restore_log(directory: Run, state: TrainState, listener: Listener) -> None:
+    if said := directory.restore_log(state):
+        listener.note(said)
 
 
 def run_or_take_up(

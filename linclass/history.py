@@ -8,6 +8,7 @@ these columns are NaN, `nan` in the text.
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,7 @@ class History:
         self.columns = (("model",) if K > 1 else ()) + COLUMNS + (("test_accuracy",) if test else ())
         self.rows: list[Row] = []
         self._models: list[list[Row]] = [[] for _ in range(K)]
+        self._numbers = array("d")  # of all rows, for `table`: a state is saved after every epoch
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -61,6 +63,7 @@ class History:
             raise ValueError(f"row has {sorted(row)}; expected {sorted(self.columns)}")
         kept = {name: row[name] for name in self.columns}
         self.rows.append(kept)
+        self._numbers.extend(float(value) for value in kept.values())
         self._models[kept.get("model", 0)].append(kept)
 
     @property
@@ -90,6 +93,29 @@ class History:
     def last(self, name: str) -> Array:
         """The last value of column `name` of each model, `(K,)`; NaN for a model without rows."""
         return np.array([rows[-1][name] if rows else np.nan for rows in self._models])
+
+    def table(self) -> Array:
+        """All rows as numbers, `(rows, columns)` float64: the same that the text of `to_csv` has."""
+        return np.array(self._numbers).reshape(-1, len(self.columns))
+
+    @classmethod
+    def from_table(cls, table: Array, K: int = 1, *, test: bool = False, label: str) -> History:
+        """Read what `table` gave back. Raises DataError where it is no such table; `label` names it."""
+        history = cls(K, test=test)
+        if table.dtype != np.float64 or table.shape[1:] != (len(history.columns),):
+            raise DataError(
+                f"{label} is {table.dtype} {table.shape}; expected float64 (rows, {len(history.columns)})"
+            )
+        integers = [name in _INTEGERS for name in history.columns]
+        for number, values in enumerate(table.tolist(), start=1):
+            try:
+                cells = (_whole(v) if whole else v for v, whole in zip(values, integers, strict=True))
+                row = dict(zip(history.columns, cells, strict=True))
+                history._check_place(row)
+            except ValueError as error:
+                raise DataError(f"{label}: row {number} is not a row of the run ({error})") from error
+            history.append(row)
+        return history
 
     def header(self) -> str:
         """The first line of the CSV text."""
@@ -142,6 +168,12 @@ def _number(name: str, cell: str) -> int | float:
     if not _NUMBER.fullmatch(cell):
         raise ValueError(f"{name} is {quoted(cell)}")
     return int(cell) if name in _INTEGERS else float(cell)
+
+
+def _whole(value: float) -> int:
+    if not value.is_integer():
+        raise ValueError(f"{value}; expected a whole number")
+    return int(value)
 
 
 def _text(value: Any) -> str:

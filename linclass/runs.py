@@ -1,7 +1,7 @@
 """The run directory: what is written, what is held, and how a run is found again.
 
 run.json      the resolved settings, their origin, versions, data digest, BLAS, threads
-values.csv    one row an epoch (and model)
+values.csv    one row an epoch (and model), for people and other programs; the state has them too
 state.npz     all that `resume` needs        state-1.npz   the state before it, should it be damaged
 best.npz      the weights with the lowest validation loss
 snapshots/    <epoch>.npz                    status.json   where the run stands, for other programs
@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from linclass import checkpoint, files, gallery, legacy
-from linclass.checkpoint import Mark
 from linclass.datasets.scale import Scaler
 from linclass.errors import DataError, RunTakenError, UsageError, one_line, quoted
 from linclass.history import History, Row
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
     from linclass.plots.images import Scale
 
 RESULTS = Path("result_pics")
-STATE, PREVIOUS = "state.npz", "state-1.npz"
+STATE, PREVIOUS, LOG = "state.npz", "state-1.npz", "values.csv"
 _CSV_LIMIT = 1 << 30
 _PICTURES = 500_000
 """Bytes that the pictures of a snapshot take at most, about; measured on CIFAR-10."""
@@ -81,11 +79,12 @@ class Run:
                 "or start a new run"
             )
         self.manifest |= {"format": legacy.FORMAT, "settings": self.settings.to_dict()}
-        self.mark = Mark(0, 0)
         self.scaler: Scaler | None = None
         self.state_file = path / STATE
         self.fell_back = ""
         """Why `load_state` took the state before the last one; empty if it did not."""
+        self.lost_log: DataError | None = None
+        """Why there is no history, for a state of an earlier version, which has it in values.csv only."""
         self.notes: list[str] = []
         """What status.json has to say in words."""
 
@@ -125,7 +124,7 @@ class Run:
         try:
             return self._load_state(newest, training)
         except DataError as error:
-            advice = "restore it from a copy, or start afresh with --overwrite"
+            advice = f"restore it from a copy{self._other_weights()}"
             with contextlib.suppress(DataError, IndexError):
                 state, model = self._load_state(older[0], training)
                 if training:
@@ -138,20 +137,33 @@ class Run:
         settings = self.settings if training else readable(self.settings)
         model = self.blank_model(settings)
         state = TrainState.initial(model, build_optimizer(settings), test=settings.test)
-        path = self.path / "values.csv"
         allowed = [str(entry["field"]) for entry in self.allowed]
         scaler, mark = checkpoint.load_state(file, state, self.settings, allowed)
-        values = files.read_capped(path, _CSV_LIMIT)[: mark.length]
-        if len(values) != mark.length or zlib.crc32(values) != mark.crc:
-            raise DataError(f"{path} is not the file this run wrote")
-        checkpoint.restore_history(state, values.decode(), str(path))
-        self.scaler, self.mark, self.state_file = scaler, mark, file
+        self.lost_log = None
+        if mark is not None:
+            path = self.path / LOG
+            try:
+                checkpoint.restore_history(state, files.read_capped(path, _CSV_LIMIT), mark, str(path))
+            except DataError as error:
+                if training:
+                    raise
+                self.lost_log = error
+        self.scaler, self.state_file = scaler, file
         return state, model
+
+    def _other_weights(self) -> str:
+        """What there is to go on with where the state is lost, for a message."""
+        best = ["best"] if (self.path / "best.npz").is_file() else []
+        found = [*best, *map(str, self.snapshots)]
+        return f"; without it there are still --weights {', '.join(found)} to evaluate" if found else ""
 
     @property
     def history(self) -> History:
-        """The rows that belong to the last saved state."""
-        return self.load_state()[0].history
+        """The rows that belong to the last saved state. Raises DataError where they are lost."""
+        state, _ = self.load_state()
+        if self.lost_log is not None:
+            raise self.lost_log
+        return state.history
 
     @property
     def status(self) -> dict[str, Any]:
@@ -188,23 +200,38 @@ class Run:
         """
         if weights == "last":
             return self.load_state()[1]
-        model = self.blank_model()
         if weights == "best":
-            self.scaler, _ = checkpoint.load_weights(self.path / "best.npz", model)
-        elif str(weights) in map(str, self.snapshots):
+            return self._best()[0]
+        model = self.blank_model()
+        if str(weights) in map(str, self.snapshots):
             self.scaler, _ = checkpoint.load_weights(self.path / "snapshots" / f"{weights}.npz", model)
         else:
             known = ", ".join(["last", "best", *map(str, self.snapshots)])
             raise UsageError(f"no weights {weights!r} in {self.path}: expected one of {known}")
         return model
 
+    def _best(self) -> tuple[Model, Array]:
+        """The models with the lowest validation loss, and their epochs `(K,)`.
+
+        A run that did not come to its end has them in its state only.
+        """
+        if not (self.path / "best.npz").exists():
+            state, model = self.load_state()
+            for k in range(model.K):
+                state.restore_best(k)
+            return model, state.best_epoch
+        model = self.blank_model()
+        self.scaler, epochs = checkpoint.load_weights(self.path / "best.npz", model)
+        return model, epochs
+
     def epoch_of(self, weights: str | int, k: int = 0) -> int:
         """The epoch that model k's `weights` are from; a diverged model's last weights are its best ones."""
-        if weights not in ("last", "best"):
+        if weights == "best":
+            return int(self._best()[1][k])
+        if weights != "last":
             return int(weights)
         state, _ = self.load_state()
-        is_best = weights == "best" or state.diverged[k]
-        return int(state.best_epoch[k]) if is_best else state.epoch
+        return int(state.best_epoch[k]) if state.diverged[k] else state.epoch
 
     def frames(self, k: int = 0) -> list[tuple[int, Array]]:
         """(epoch, W `(C, d)`) of model k at each snapshot."""
@@ -236,33 +263,47 @@ class Run:
 
     def start(self, state: TrainState, scaler: Scaler) -> None:
         """Write the empty values.csv and the state before the first step."""
-        header = state.history.header().encode()
         files.make_directory(self.path / "snapshots")
-        files.write_durably(self.path / "values.csv", header)
-        self.scaler, self.mark = scaler, Mark(len(header), zlib.crc32(header))
+        files.write_durably(self.path / LOG, state.history.header().encode())
+        self.scaler = scaler
         self.append(state, [])
         self.write_status("running", state)
 
     def continue_from(self, state: TrainState) -> None:
-        """Cut values.csv back to what belongs to `state` and sweep up after a killed process."""
+        """Sweep up after a killed process; `restore_log` does it for values.csv."""
         files.sweep_temporaries(self.path)
         files.make_directory(self.path / "snapshots")
         if self.state_file != self.path / STATE:
             files.rename(self.state_file, self.path / STATE)  # or the next save would keep the damaged one
             self.state_file = self.path / STATE
-        files.truncate(self.path / "values.csv", self.mark.length)
         self.write_status("running", state)
+
+    def restore_log(self, state: TrainState) -> str:
+        """Make values.csv the rows of `state` again; returns what was done, if it was more than cutting.
+
+        A file that holds something else (what a spreadsheet made of it, remarks) is kept beside it.
+        """
+        path, rows = self.path / LOG, state.history.to_csv().encode()
+        kept = ""
+        if path.exists():
+            found = b"unreadable"
+            with contextlib.suppress(DataError):
+                found = files.read_capped(path, _CSV_LIMIT)
+            if found.startswith(rows):
+                files.truncate(path, len(rows))
+                return ""
+            text = checkpoint.plain_text(found)
+            if not (rows.startswith(text) or text.startswith(rows)):
+                kept = f"; what was there is now {_set_aside(path)}"
+        files.write_durably(path, rows)
+        return f"{path} is written anew, from the state{kept}"
 
     def append(self, state: TrainState, rows: Sequence[Row]) -> None:
         """Add rows to values.csv, then save the state that knows of them."""
         assert self.scaler is not None
-        text = state.history.lines(rows).encode()
-        if text:
-            files.append_durably(self.path / "values.csv", text)
-        self.mark = Mark(self.mark.length + len(text), zlib.crc32(text, self.mark.crc))
-        checkpoint.save_state(
-            self.path / STATE, state, self.scaler, self.mark, self.settings, self.path / PREVIOUS
-        )
+        if rows:
+            files.append_durably(self.path / LOG, state.history.lines(rows).encode())
+        checkpoint.save_state(self.path / STATE, state, self.scaler, self.settings, self.path / PREVIOUS)
 
     def snapshot(self, state: TrainState) -> None:
         """Keep the weights and draw the pictures of the last finished epoch."""
@@ -368,7 +409,8 @@ def claim(
         if _has_state(path) and not overwrite:
             kind = "a finished run" if _is_finished(path) else "an unfinished run"
             raise RunTakenError(
-                f"{path} holds {kind}: `linclass resume {path}` continues it, --overwrite starts afresh"
+                f"{path} holds {kind}: `linclass resume {path}` continues it; --overwrite deletes it and "
+                "starts afresh"
             )
         is_run = (path / "run.json").exists()
         files.check_space(path, needed, freed=_size(path) if is_run else 0)
@@ -393,8 +435,10 @@ def space_needed(state: TrainState, settings: Experiment) -> int:
     """About how many bytes a run takes at most: states, weights, pictures, the rows of values.csv."""
     snapshots = 1 + (settings.epochs // settings.snapshot_every if settings.snapshot_every else 0)
     row = 20 * len(state.history.columns)
+    # the state has the rows too, as numbers: the last one, the one before, and the next while it is written
+    row += 3 * 8 * len(state.history.columns)
     return (
-        3 * checkpoint.state_size(state)  # the last one, the one before, and the next while it is written
+        3 * checkpoint.state_size(state)
         + (1 + snapshots) * checkpoint.weights_size(state)
         + snapshots * _PICTURES
         + row * settings.epochs * settings.seeds
@@ -403,6 +447,16 @@ def space_needed(state: TrainState, settings: Experiment) -> int:
 
 def _has_state(path: Path) -> bool:
     return (path / STATE).exists() or (path / PREVIOUS).exists()
+
+
+def _set_aside(path: Path) -> Path:
+    """Rename `path` to a name that is free beside it; returns that."""
+    names = (
+        path.with_stem(f"{path.stem}-changed{number}") for number in ["", *(f"-{n}" for n in range(2, 1000))]
+    )
+    target = next(name for name in names if not name.exists())
+    files.rename(path, target)
+    return target
 
 
 def _size(path: Path) -> int:
@@ -425,7 +479,7 @@ def _clear(path: Path) -> None:
     for picture in [*path.glob("*.png"), *path.glob("*.gif")]:
         if _PICTURE.fullmatch(picture.name):
             files.SYSTEM.unlink(picture)
-    for name in ("best.npz", "values.csv", "status.json", PREVIOUS, STATE, "run.json"):
+    for name in ("best.npz", LOG, "status.json", PREVIOUS, STATE, "run.json"):
         files.SYSTEM.unlink(path / name)
 
 

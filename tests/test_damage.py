@@ -92,7 +92,6 @@ def manifest_of(path: Path) -> list[Any]:
 
 READERS: dict[str, Callable[[Path], Any]] = {
     "state.npz": state_of,
-    "values.csv": state_of,
     "run.json": manifest_of,
     "best.npz": lambda path: weights_of(path, "best"),
     "snapshots/4.npz": lambda path: weights_of(path, 4),
@@ -149,18 +148,14 @@ class Notes(Listener):
         self.notes.append(text)
 
 
-@pytest.mark.parametrize("damage", ["flipped", "truncated", "empty", "last row of the CSV"])
+@pytest.mark.parametrize("damage", ["flipped", "truncated", "empty"])
 def test_resume_goes_on_from_the_state_before_a_damaged_one(copy: Path, damage: str) -> None:
     whole, best = state_of(copy), weights_of(copy, "best")
     state = copy / "state.npz"
     data = state.read_bytes()
-    if damage == "last row of the CSV":
-        text = (copy / "values.csv").read_bytes()
-        (copy / "values.csv").write_bytes(text[:-5] + bytes([text[-5] ^ 1]) + text[-4:])
-    else:
-        middle = len(data) // 2
-        flipped = data[:middle] + bytes([data[middle] ^ 8]) + data[middle + 1 :]
-        state.write_bytes({"flipped": flipped, "truncated": data[:-100], "empty": b""}[damage])
+    at = data.index(load_run(copy).load_state()[0].params.flat[:4].tobytes())
+    flipped = data[:at] + bytes([data[at] ^ 8]) + data[at + 1 :]
+    state.write_bytes({"flipped": flipped, "truncated": data[:-100], "empty": b""}[damage])
     with pytest.raises(DataError, match=r"`linclass resume .*` would go on from the state before it"):
         load_run(copy).load_state()
     listener = Notes()
@@ -184,11 +179,24 @@ def test_a_state_lost_between_the_renames_of_a_save_is_the_one_before(copy: Path
     assert load_run(copy).load_state()[0].epoch == 8
 
 
-def test_both_states_damaged_is_said_of_the_newer(copy: Path) -> None:
+def test_both_states_damaged_is_said_of_the_newer_and_what_is_whole_is_named(copy: Path) -> None:
+    best = weights_of(copy, "best")
     for name in ("state.npz", "state-1.npz"):
         (copy / name).write_bytes(b"")
-    with pytest.raises(DataError, match=r"state\.npz .*restore it from a copy"):
+    with pytest.raises(
+        DataError, match=r"state\.npz .*restore it from a copy; .*--weights best, 4, 6 "
+    ) as caught:
         resume(copy, epochs=8)
+    assert "overwrite" not in str(caught.value)
+    assert weights_of(copy, "best") == best
+    assert load_run(copy).epoch_of("best") > 0
+
+
+def test_a_lost_best_npz_is_in_the_state(copy: Path) -> None:
+    best, epoch = weights_of(copy, "best"), load_run(copy).epoch_of("best")
+    (copy / "best.npz").unlink()
+    assert weights_of(copy, "best") == best
+    assert load_run(copy).epoch_of("best") == epoch
 
 
 def test_a_damaged_snapshot_does_not_keep_a_run_from_ending(copy: Path) -> None:

@@ -18,10 +18,10 @@ def test_numbers_read_back_exactly(values: list[float]) -> None:
     history = History()
     for epoch, value in enumerate(values, start=1):
         history.append(row(epoch, value))
-    again = History.from_csv(history.to_csv())
-    assert again.to_csv() == history.to_csv()
-    for name in COLUMNS[1:]:
-        np.testing.assert_array_equal(again.column(name), history.column(name))
+    for again in (History.from_csv(history.to_csv()), History.from_table(history.table(), label="it")):
+        assert again.to_csv() == history.to_csv()
+        for name in COLUMNS[1:]:
+            np.testing.assert_array_equal(again.column(name), history.column(name))
 
 
 def test_several_models_are_in_long_format() -> None:
@@ -34,6 +34,7 @@ def test_several_models_are_in_long_format() -> None:
     assert history.latest() == [history.rows[-1]]
     np.testing.assert_array_equal(history.last("test_accuracy"), [0.1, math.nan, 0.4])
     np.testing.assert_array_equal(history.matrix("epoch"), [[1, math.nan, 1], [math.nan, math.nan, 2]])
+    assert History.from_table(history.table(), 3, test=True, label="it").rows == history.rows
     frame = history.to_pandas()
     assert list(frame["model"]) == [0, 2, 2]
     assert list(frame.columns) == list(history.columns)
@@ -52,6 +53,23 @@ def test_a_damaged_line_is_named(damage: str) -> None:
     history.append(row(1))
     with pytest.raises(DataError, match="line 3"):
         History.from_csv(history.to_csv() + damage)
+
+
+def test_a_table_that_is_no_history_is_refused() -> None:
+    history = History()
+    history.append(row(1))
+    good = history.table()
+    for table in (
+        good[:, :-1],
+        good[0],
+        good.astype(np.float32),
+        good + 0.5,
+        good * np.nan,
+        good + np.inf,
+        good + 1,
+    ):
+        with pytest.raises(DataError, match="it"):
+            History.from_table(table, label="it")
 
 
 def test_a_foreign_header_is_refused() -> None:

@@ -116,14 +116,15 @@ def _check_same(path: Path, plan: Mapping[str, Any]) -> None:
         settings = legacy.translated(there["settings"], there["format"])
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(
-            f"{path / 'sweep.json'} is not a sweep's ({one_line(error)}): --overwrite starts afresh"
+            f"{path / 'sweep.json'} is not a sweep's ({one_line(error)}): put it back from a copy; "
+            "--overwrite deletes the finished trials and starts afresh"
         ) from error
     for was, now in ((there, own), (settings, own["settings"])):
         for name in {**now, **was}:
             if name not in _ANY and now.get(name) != was.get(name):
                 raise RunTakenError(
                     f"{path} holds another sweep ({name} was {was.get(name)}, is {now.get(name)}): "
-                    "--out names another place, --overwrite starts afresh"
+                    "--out names another place; --overwrite deletes the finished trials and starts afresh"
                 )
 
 
