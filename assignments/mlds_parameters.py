@@ -123,7 +123,7 @@ def _rows(settings: Experiment, data_dir: Path | None) -> Rows:
 
 def _batches(settings: Experiment, n: int, epoch: int) -> Any:
     shuffle: Any = settings.shuffle
-    return batches.batches(n, settings.batch_size, seed=settings.seed, epoch=epoch, shuffle=shuffle)
+    return batches.batches(n, settings.batch_size_for(n), seed=settings.seed, epoch=epoch, shuffle=shuffle)
 
 
 def _stepper(settings: Experiment, model: Any, data: Inputs) -> Callable[[Any], None]:

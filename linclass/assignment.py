@@ -114,6 +114,8 @@ class Assignment:
             say(self.remarks)
         for label, result in results.items():
             changed = result.settings.differences(self.experiment(label, {}).resolved())
+            if changed.get("batch_size", (0, 0))[1] is None:  # not given: the rows decide
+                del changed["batch_size"]
             if result.is_sample:
                 changed.pop("dataset", None)
             if changed:

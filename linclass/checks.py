@@ -57,7 +57,8 @@ def compare_with_torch(
     dataset = load_data(settings, data_dir)
     note_sample(settings, dataset, listener)
     scaler = Scaler.fit(dataset.train.x, settings.scaling)
-    n = min(len(dataset.train), steps * settings.batch_size)
+    batch_size = settings.batch_size_for(len(dataset.train))
+    n = min(len(dataset.train), steps * batch_size)
     x, y = Inputs(dataset.train, scaler, settings.dtype).rows(slice(0, n))
     with blas.limited(blas.DEFAULT_THREADS):
         return parity.compare(
@@ -65,7 +66,7 @@ def compare_with_torch(
             x,
             y,
             steps=steps,
-            batch_size=settings.batch_size,
+            batch_size=batch_size,
             lr=settings.eta,
             seed=settings.seed,
             dtype=settings.dtype,

@@ -296,7 +296,7 @@ def lr_range(
         low=low,
         high=high,
         steps=steps,
-        batch_size=settings.batch_size,
+        batch_size=job.trainer.batch_size,
         seed=settings.seed,
         augmentation=job.trainer.augmentation,
     )

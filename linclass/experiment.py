@@ -202,7 +202,7 @@ def keep_trained(
         own.set_model(0, given)
     state.keep_best(0, best_epoch)
     state.history, state.epoch = history, history.epochs
-    state.step = state.epoch * batches.count(len(job.train), settings.batch_size, settings.drop_last)
+    state.step = state.epoch * batches.count(len(job.train), job.trainer.batch_size, settings.drop_last)
     state.active[:] = False
     manifest = _manifest(job, blas.DEFAULT_THREADS, note)
     with claim(out.name, out, overwrite=True, manifest=manifest) as directory:

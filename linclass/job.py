@@ -68,6 +68,8 @@ def build(
         split, so that there is no order.
     """
     stack = [settings] if isinstance(settings, Experiment) else list(settings)
+    batch_size = stack[0].batch_size_for(len(dataset.train))
+    stack = [one.replace(batch_size=batch_size) if one.batch_size is None else one for one in stack]
     settings = stack[0]
     if any(set(settings.differences(other)) - set(STACKED) for other in stack):
         raise ValueError(f"the settings of a stack may differ in {' and '.join(STACKED)} only")
@@ -79,16 +81,14 @@ def build(
     if model is None:
         l2 = np.array([one.l2 for one in stack])
         model = build_model(settings, dataset.features, len(dataset.classes), seeds=seeds, l2=l2)
-    model, inputs_scaler = scaled_in_model(
-        model, scaler, dataset.train, settings.batch_size, common=len(stack) > 1
-    )
+    model, inputs_scaler = scaled_in_model(model, scaler, dataset.train, batch_size, common=len(stack) > 1)
 
     def inputs(split: Split) -> Inputs:
         return Inputs(split, inputs_scaler, settings.dtype)
 
     if settings.test and dataset.test is None:
         raise UsageError(f"--test: {dataset.name} has no test split; leave the option out")
-    per_epoch = batches.count(len(dataset.train), settings.batch_size, settings.drop_last)
+    per_epoch = batches.count(len(dataset.train), batch_size, settings.drop_last)
     rates = schedules.parse(
         settings.schedule,
         np.array([one.eta for one in stack]),
@@ -97,12 +97,12 @@ def build(
     )
     common = common_order or len(stack) > 1
     # PyTorch has threads of its own
-    wide = settings.model != "torch-mlp" and has_wide_products(model, settings.batch_size, common=common)
+    wide = settings.model != "torch-mlp" and has_wide_products(model, batch_size, common=common)
     trainer = Trainer(
         model,
         build_optimizer(settings),
         rates,
-        batch_size=settings.batch_size,
+        batch_size=batch_size,
         seed=settings.seed if common else seeds,
         shuffle=settings.shuffle,
         drop_last=settings.drop_last,

@@ -45,12 +45,13 @@ def _experiment_option(field: dataclasses.Field[Any], default: str) -> Callable[
     if isinstance(field.default, bool):
         return click.option(f"{names[0]}/--no-{names[0][2:]}", field.name, **common)
     choices = field.metadata["choices"]
-    kind = click.Choice(choices) if choices else type(field.default)
+    kind = click.Choice(choices) if choices else field.metadata["kind"]
     return click.option(*names, field.name, type=kind, **common)
 
 
 def _shown(default: Any) -> str:
-    return {True: "on", False: "off"}[default] if isinstance(default, bool) else str(default)
+    words = {True: "on", False: "off", None: "not given"}
+    return words[default] if default is None or isinstance(default, bool) else str(default)
 
 
 def option_name(name: str) -> str:

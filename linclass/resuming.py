@@ -170,5 +170,9 @@ def is_run_of(path: Path, settings: Experiment) -> bool:
         directory.load_state()
     except DataError:
         return False
-    changed = set(directory.settings.differences(settings.resolved()))
+    settings = settings.resolved()
+    if settings.batch_size is None:  # which the rows decided
+        rows = directory.manifest["data"]["rows"]["train"]
+        settings = settings.replace(batch_size=settings.batch_size_for(rows))
+    changed = set(directory.settings.differences(settings))
     return not changed - ({"dataset"} if directory.manifest["data"]["sample"] else set())

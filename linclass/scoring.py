@@ -93,7 +93,8 @@ def members(run: Run, weights: str | int = "last") -> list[str | int]:
 def _cycle_epochs(run: Run) -> list[str]:
     """The epochs at whose end a cycle of the schedule is complete; there is a snapshot of each."""
     settings = run.settings
-    n = batches.count(run.manifest["data"]["rows"]["train"], settings.batch_size, settings.drop_last)
+    rows = run.manifest["data"]["rows"]["train"]
+    n = batches.count(rows, settings.batch_size_for(rows), settings.drop_last)
     steps = schedules.cycle_ends(settings.schedule, total_steps=n * run.load_state()[0].epoch)
     if not steps:
         raise UsageError(

@@ -22,6 +22,7 @@ def option(
     default: Any,
     help: str,
     *,
+    kind: type | None = None,
     flags: Sequence[str] = (),
     choices: Sequence[str] = (),
     minimum: float | None = None,
@@ -30,7 +31,8 @@ def option(
     """A dataclass field with what the command line and the check need to know.
 
     Args:
-        default: also gives the type.
+        default: also gives the type; None is "not given", which the data or other fields then decide.
+        kind: the type where the default is None.
         help: one line.
         flags: the option names if not just `--field-name`.
         choices: the allowed strings, if few.
@@ -38,6 +40,7 @@ def option(
     """
     metadata = {
         "help": help,
+        "kind": kind or type(default),
         "flags": tuple(flags),
         "choices": tuple(choices),
         "minimum": minimum,
@@ -48,6 +51,9 @@ def option(
 
 FUNCTION_NAMES = ("square-wave", "saw-sine", "eight-sines", "half-sine")
 """The data sets that are a function to be learnt, a regression; see `datasets.functions`."""
+
+
+DEFAULT_BATCH_SIZE = 100
 
 
 @dataclass(frozen=True)
@@ -141,7 +147,12 @@ class Experiment:
         "the learning rate over time: constant, step:10:0.5, exponential:0.95, triangular:1e-5:500, cosine, "
         "one-cycle, each also after a warm-up: warmup:200,cosine",
     )
-    batch_size: int = option(100, "rows a mini-batch", minimum=1)
+    batch_size: int | None = option(
+        None,
+        f"rows a mini-batch (not given: {DEFAULT_BATCH_SIZE}, or all training rows where there are fewer)",
+        kind=int,
+        minimum=1,
+    )
     epochs: int = option(40, "passes over the training rows", minimum=1)
     shuffle: Literal["samples", "batches", "none"] = option(
         "samples",
@@ -228,6 +239,10 @@ class Experiment:
             return "normal"
         return "he" if self.activation in ("relu", "leaky-relu") else "xavier"
 
+    def batch_size_for(self, rows: int) -> int:
+        """The batch size with so many training rows: as given, or the default, which gives way to them."""
+        return min(DEFAULT_BATCH_SIZE, rows) if self.batch_size is None else self.batch_size
+
     @property
     def is_regression(self) -> bool:
         """Whether numbers are learnt, not classes."""
@@ -285,7 +300,10 @@ def check_value(name: str, value: Any) -> None:
 
 
 def _check(field: dataclasses.Field[Any], value: Any) -> None:
-    name, rules, wanted = option_names(field)[0], field.metadata, type(field.default)
+    name, rules = option_names(field)[0], field.metadata
+    wanted = rules["kind"]
+    if value is None and field.default is None:
+        return
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     fits = is_number if wanted is float else type(value) is wanted
     if rules["choices"] and value not in rules["choices"]:

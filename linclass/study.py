@@ -168,7 +168,8 @@ def prepared(settings: Experiment, *, data_dir: Path | None = None, listener: Li
     settings = settings.resolved()
     dataset = load_data(settings, data_dir)
     note_sample(settings, dataset, listener)
-    return build(settings, dataset, common_order=settings.batch_size == len(dataset.train))
+    rows = len(dataset.train)
+    return build(settings, dataset, common_order=settings.batch_size_for(rows) == rows)
 
 
 def fit(job: Job, *watching: Callback, listener: Listener = PYTHON, label: str = "") -> Job:

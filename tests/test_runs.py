@@ -15,12 +15,13 @@ import pytest
 import linclass
 from linclass import files
 from linclass.errors import DataError, DivergedError, InterruptedRun, RunTakenError, StorageError, UsageError
-from linclass.experiment import resume, run
+from linclass.experiment import resume, run, run_or_take_up
 from linclass.history import Row
 from linclass.listener import Listener
 from linclass.replicas import Replicas
 from linclass.runs import load_run
 from linclass.scoring import evaluate_run
+from linclass.search import grid_search
 from linclass.settings import Experiment
 
 
@@ -563,3 +564,21 @@ def test_a_second_interrupt_stops_at_once_and_resume_is_still_exact(own_npz: Pat
     resume(tmp_path / "part")
     run(settings(own_npz), out=tmp_path / "whole")
     assert_same_run(tmp_path / "part", tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_few_rows_train_with_the_default_batch_size_and_a_given_one_is_kept(
+    own_npz: Path, tmp_path: Path
+) -> None:
+    few = settings(own_npz, train_size=30, batch_size=None, epochs=2)
+    out = tmp_path / "few"
+    trained = run(few, out=out)
+    assert trained.settings.batch_size == load_run(out).settings.batch_size == 30
+    assert resume(out, epochs=3).settings.batch_size == 30
+    again = run_or_take_up(few.replace(epochs=3), name="few", out=out)  # it is the run of these settings
+    assert again.history.epochs == 3
+    with pytest.raises(UsageError, match=r"--batch-size is 100: expected 1 to 30"):
+        run(few.replace(batch_size=100), out=tmp_path / "given")
+    best = grid_search({"eta": [0.01, 0.1]}, few, out=tmp_path / "sweep").path / "best"
+    assert load_run(best).settings.batch_size == 30
+    assert run(few.replace(train_size=0), out=tmp_path / "many").settings.batch_size == 100

@@ -1,5 +1,5 @@
 import dataclasses
-from typing import get_args, get_type_hints
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -101,7 +101,8 @@ def test_the_choices_are_what_there_is() -> None:
 
 
 def test_a_field_whose_type_lists_its_values_has_just_these_choices() -> None:
-    listed = {name: get_args(hint) for name, hint in get_type_hints(Experiment).items() if get_args(hint)}
+    hints = get_type_hints(Experiment).items()
+    listed = {name: get_args(hint) for name, hint in hints if get_origin(hint) is Literal}
     assert {"shuffle", "overfit_action"} <= set(listed)
     assert {name: choices(name) for name in listed} == listed
 
@@ -110,3 +111,10 @@ def test_every_field_has_help_and_a_name() -> None:
     for field in dataclasses.fields(Experiment):
         assert field.metadata["help"]
         assert all(name.startswith("--") for name in option_names(field))
+
+
+@pytest.mark.parametrize(("given", "rows", "wanted"), [(None, 5000, 100), (None, 30, 30), (64, 30, 64)])
+def test_a_default_batch_size_gives_way_to_few_rows_and_a_given_one_does_not(
+    given: int | None, rows: int, wanted: int
+) -> None:
+    assert Experiment(batch_size=given).batch_size_for(rows) == wanted

@@ -252,7 +252,7 @@ def _field_named(name: str) -> str:
 
 
 def _check_range(name: str, dim: Dimension) -> None:
-    kind = int if dim.field in ("hidden", LAYERS) else type(_FIELDS[dim.field].default)
+    kind = int if dim.field in ("hidden", LAYERS) else _FIELDS[dim.field].metadata["kind"]
     if kind not in (int, float) or (kind is int and dim.mode != "int"):
         fitting = "int or item" if kind is int else "item"
         raise _refused(name, f"mode {dim.mode!r} does not fit this field: expected {fitting}")
@@ -295,7 +295,7 @@ def _item(field: str, value: Any) -> Any:
 
 
 def _from_text(field: str, word: str) -> Any:
-    kind = int if field == LAYERS else type(_FIELDS[field].default)
+    kind = int if field == LAYERS else _FIELDS[field].metadata["kind"]
     if kind is bool:
         return {"true": True, "on": True, "false": False, "off": False}.get(word.lower(), word)
     if kind in (int, float):

@@ -232,7 +232,8 @@ def check(asked: Sequence[Trial], data_dir: Path | None) -> None:
     for trial in asked:
         settings = trial.settings
         dataset = packs.load(settings, data_dir)
-        steps = count(len(dataset.train), settings.batch_size, settings.drop_last)
+        rows = len(dataset.train)
+        steps = count(rows, settings.batch_size_for(rows), settings.drop_last)
         schedules.parse(
             settings.schedule, settings.eta, steps_per_epoch=steps, total_steps=steps * settings.epochs
         )
