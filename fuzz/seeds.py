@@ -87,7 +87,11 @@ def own_npz() -> list[bytes]:
 
 def samples() -> list[bytes]:
     """The form of a submission."""
-    return [b"Id,Category\n0,7\n1,2\n", b"\xef\xbb\xbfid, category\r\n0,0\r\n1,0\r\n"]
+    return [
+        b"Id,Category\n0,7\n1,2\n",
+        b"ImageId,Label\n2,0\n1,0\n",
+        b"\xef\xbb\xbfid, category\r\n0,0\r\n1,0\r\n",
+    ]
 
 
 def histories() -> list[bytes]:

@@ -25,7 +25,7 @@ from linclass.datasets.safe_pickle import read_batch
 from linclass.errors import DataError
 from linclass.history import History
 from linclass.runs import load_run
-from linclass.submission import _checked_header, read_rows
+from linclass.submission import _header_and_ids, read_rows
 
 LONGEST_MESSAGE = 600  # characters
 
@@ -80,9 +80,7 @@ TARGETS = {
     "npz": Target(
         lambda data: npz.unpack(data, "state.npz", required=("a", "b"), max_bytes=1 << 20), seeds.own_npz
     ),
-    "sample": Target(
-        _from_path(lambda path: _checked_header(path, ("Id", "Category"), 0, 2), "sample.csv"), seeds.samples
-    ),
+    "sample": Target(_from_path(lambda path: _header_and_ids(path, 2), "sample.csv"), seeds.samples),
     "history": Target(lambda data: History.from_csv(data.decode("latin-1")).matrix("epoch"), seeds.histories),
     "manifest": Target(_from_path(lambda path: load_run(path.parent), "run.json"), seeds.manifests),
     "archive": Target(_archive, seeds.archives),

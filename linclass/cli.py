@@ -197,8 +197,8 @@ def evaluate(
 @click.argument("directory", type=PATH)
 @click.option("--out", type=PATH, required=True, help="the CSV to write")
 @click.option("--rows", type=PATH, help="IDX, CSV without labels or npz to predict [default: the test split]")
-@click.option("--sample", type=PATH, help="a sample submission: its header, ids and row count are checked")
-@click.option("--first-id", default=0, show_default=True, type=click.IntRange(0), help="the first row's id")
+@click.option("--sample", type=PATH, help="a sample submission, which gives header, ids and order")
+@click.option("--first-id", type=click.IntRange(0), help="the first row's id [default: 0, or the sample's]")
 @ENSEMBLE_OPTION
 @model_option
 @data_dir_option
@@ -208,10 +208,10 @@ def predict(
     out: Path,
     rows: Path | None,
     sample: Path | None,
-    first_id: int,
+    first_id: int | None,
     **options: Any,
 ) -> None:
-    """Predict classes with the run in DIRECTORY and write them as `Id,Category`."""
+    """Predict classes with the run in DIRECTORY and write them as `Id,Category`, or as --sample has it."""
     from linclass import scoring, submission
 
     predicted = scoring.predict_run(directory, rows, **options)

@@ -3,12 +3,15 @@
 Id,Category
 0,7
 1,2
+
+or with the header and the ids of a sample of what is asked for, such as Kaggle's ImageId,Label from 1.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -20,7 +23,7 @@ from linclass import npz
 from linclass.datasets.idx import idx_bytes, parse_idx
 from linclass.datasets.npz_dataset import MAX_BYTES, flat_rows
 from linclass.datasets.pixel_csv import read_pixel_csv
-from linclass.errors import DataError, one_line, quoted
+from linclass.errors import DataError, UsageError, one_line, quoted
 from linclass.files import read_capped, write_durably
 from linclass.npz import check_unfolded
 from linclass.params import Array
@@ -28,6 +31,7 @@ from linclass.params import Array
 HEADER = ("Id", "Category")
 _SAMPLE_BYTES, _LINE_BYTES = 1 << 20, 256  # a sample: this and, for each row, that
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
 _GZIP = b"\x1f\x8b"
 _IDX_IMAGES = b"\x00\x00\x08\x03"
 
@@ -37,61 +41,86 @@ def write_submission(
     predicted: Sequence[int | str] | Array,
     *,
     sample: Path | None = None,
-    first_id: int = 0,
+    first_id: int | None = None,
     header: tuple[str, str] = HEADER,
 ) -> None:
     """Write one line a row, "id,class", below the header, durably.
 
     Args:
         predicted: `(n,)` labels or class names. A name that a spreadsheet would run as a formula gets a '.
-        sample: a file in the form that is asked for: its header, ids and number of rows are compared with
-            these (the header's capitals and spaces aside: those are taken from the sample).
-        first_id: the first row's id; the others count up.
+        sample: a file in the form that is asked for, whose header, ids and order are taken. Where its ids are
+            n whole numbers without a gap, in any order, the least one is the first row's; other ids are those
+            of the rows in order.
+        first_id: without a sample the first row's id (0); the others count up.
 
-    Raises DataError naming the first difference from `sample`; StorageError where `path` cannot be written.
+    Raises UsageError for both, DataError for a sample that has not n rows of an id and a class; StorageError
+    where `path` cannot be written.
     """
-    if len(predicted) == 0:
+    n = len(predicted)
+    if n == 0:
         raise DataError(f"nothing to write to {path}: no row was predicted")
-    if sample is not None:
-        header = _checked_header(sample, header, first_id, len(predicted))
+    rows: Sequence[int] = range(n)
+    if sample is None:
+        ids = [str((first_id or 0) + i) for i in rows]
+    elif first_id is not None:
+        raise UsageError(f"--first-id is {first_id}, but {sample} gives the ids: leave one of them out")
+    else:
+        header, ids = _header_and_ids(sample, n)
+        rows = _rows_of(ids)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([_cell(name) for name in header])
-    writer.writerows((first_id + i, _cell(value)) for i, value in enumerate(predicted))
+    writer.writerows((_cell(id), _cell(predicted[row])) for id, row in zip(ids, rows, strict=True))
     write_durably(path, text.getvalue().encode())
 
 
 def _cell(value: int | str) -> str:
     text = str(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
+    is_text = isinstance(value, str) and not _WHOLE.fullmatch(text)
+    return f"'{text}" if is_text and text.startswith(_FORMULA) else text
 
 
-def _checked_header(sample: Path, header: tuple[str, str], first_id: int, n: int) -> tuple[str, str]:
-    """The sample's header, once all of the sample has been compared. Raises DataError."""
+def _header_and_ids(sample: Path, n: int) -> tuple[tuple[str, str], list[str]]:
+    """The two column names and the n ids of a sample, as they are written there. Raises DataError."""
     lines = _lines(sample, _SAMPLE_BYTES + _LINE_BYTES * n)
-    found = [name.strip() for name in next(lines, (0, []))[1]]
-    if [name.lower() for name in found] != [name.lower() for name in header]:
-        shown = quoted(",".join(found), 60) if found else "nothing"
-        raise DataError(f"{sample} begins with {shown}; expected the header {','.join(header)!r}")
-    rows = 0
-    for i, (number, cells) in enumerate(lines):
+    header = [name.strip() for name in next(lines, (0, []))[1]]
+    if len(header) != 2 or not all(header) or _WHOLE.fullmatch(header[0]):
+        shown = quoted(",".join(header), 60) if header else "nothing"
+        raise DataError(
+            f"{sample} begins with {shown}; expected a header of two names, such as {','.join(HEADER)}"
+        )
+    ids: dict[str, int] = {}  # id -> its line
+    count = 0
+    for number, cells in lines:
         if len(cells) != 2:
             raise DataError(
                 f"{sample}, line {number:,}: {len(cells)} value(s); expected 2, an id and a class"
             )
-        if i < n and cells[0].strip() != str(first_id + i):
-            shown = quoted(cells[0].strip())
+        count += 1
+        id = cells[0].strip()
+        if not id or id in ids:
+            before = f", which line {ids[id]:,} has too" if id else ""
             raise DataError(
-                f"{sample}, line {number:,}: the id is {shown}; expected '{first_id + i}', "
-                f"as ids count up from {first_id}"
+                f"{sample}, line {number:,}: the id is {quoted(id)}{before}; expected one for each row"
             )
-        rows = i + 1
-    if rows != n:
+        if count <= n:
+            ids[id] = number
+    if count != n:
         raise DataError(
-            f"{sample} has {rows:,} rows below its header; expected {n:,}, as many as were "
+            f"{sample} has {count:,} rows below its header; expected {n:,}, as many as were "
             "predicted; is it the sample of another data set?"
         )
-    return found[0], found[1]
+    return (header[0], header[1]), list(ids)
+
+
+def _rows_of(ids: Sequence[str]) -> Sequence[int]:
+    """The row that each id is of; see `write_submission`."""
+    if all(_WHOLE.fullmatch(id) for id in ids):
+        numbers = [int(id) for id in ids]
+        first = min(numbers)
+        if len(set(numbers)) == len(ids) and max(numbers) - first == len(ids) - 1:
+            return [number - first for number in numbers]
+    return range(len(ids))
 
 
 def _lines(path: Path, limit: int) -> Iterator[tuple[int, list[str]]]:

@@ -8,7 +8,7 @@ import pytest
 from conftest import TinyMnist, idx, pixel_csv
 
 from linclass import files
-from linclass.errors import DataError, StorageError
+from linclass.errors import DataError, StorageError, UsageError
 from linclass.submission import read_rows, write_submission
 
 PREDICTED = np.array([7, 2, 1])
@@ -29,23 +29,37 @@ def test_the_labs_form(tmp_path: Path) -> None:
     assert kaggle == "ImageId,Label\n1,7\n2,2\n3,1\n"
 
 
-def test_a_sample_in_the_same_form(tmp_path: Path) -> None:
-    assert written(tmp_path, sample="Id,Category\n0,0\n1,0\n2,0\n") == OURS
-    windows = "\ufeffid, category\r\n0,0\r\n1,0\r\n2,0\r\n\r\n"
-    assert written(tmp_path, sample=windows) == OURS.replace("Id,Category", "id,category")
+@pytest.mark.parametrize(
+    ("sample", "wanted"),
+    [
+        ("Id,Category\n0,0\n1,0\n2,0\n", OURS),
+        ("\ufeffid, category\r\n0,0\r\n1,0\r\n2,0\r\n\r\n", "id,category\n0,7\n1,2\n2,1\n"),
+        ("ImageId,Label\n1,0\n2,0\n3,0\n", "ImageId,Label\n1,7\n2,2\n3,1\n"),
+        ("ImageId,Label\n3,0\n1,0\n2,0\n", "ImageId,Label\n3,1\n1,7\n2,2\n"),
+        ("file,class\nb.png,0\na.png,0\nc.png,0\n", "file,class\nb.png,7\na.png,2\nc.png,1\n"),
+        ("id,label\n007,0\n005,0\n006,0\n", "id,label\n007,1\n005,7\n006,2\n"),
+        ("id,label\n10,0\n30,0\n20,0\n", "id,label\n10,7\n30,2\n20,1\n"),
+        ("id,label\n-1,0\n0,0\n1,0\n", "id,label\n-1,7\n0,2\n1,1\n"),
+    ],
+)
+def test_a_sample_gives_header_ids_and_order(tmp_path: Path, sample: str, wanted: str) -> None:
+    assert written(tmp_path, sample=sample) == wanted
+
+
+def test_ids_from_two_places_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--first-id is 1, but .* gives the ids"):
+        written(tmp_path, sample="Id,Category\n0,0\n1,0\n2,0\n", first_id=1)
 
 
 @pytest.mark.parametrize(
     ("sample", "words"),
     [
         ("", "begins with nothing"),
-        ("ImageId,Label\n0,0\n1,0\n2,0\n", "begins with 'ImageId,Label'; expected the header 'Id,Category'"),
-        ("0,0\n1,0\n2,0\n", "begins with '0,0'"),
+        ("0,0\n1,0\n2,0\n", "begins with '0,0'; expected a header of two names, such as Id,Category"),
         ("Id,Category,More\n0,0,0\n", "begins with 'Id,Category,More'"),
-        ("Id,Category\n1,0\n2,0\n3,0\n", "line 2: the id is '1'; expected '0'"),
-        ("Id,Category\n0,0\n1,0\n3,0\n", "line 4: the id is '3'; expected '2'"),
-        ("Id,Category\n0,0\n2,0\n1,0\n", "line 3: the id is '2'; expected '1'"),
-        ("Id,Category\n0,0\n1.0,0\n2,0\n", "line 3: the id is '1.0'; expected '1'"),
+        ("Id,\n0,0\n", "begins with 'Id,'"),
+        ("Id,Category\n0,0\n0,0\n2,0\n", "line 3: the id is '0', which line 2 has too"),
+        ("Id,Category\n0,0\n,0\n2,0\n", "line 3: the id is ''; expected one for each row"),
         ("Id,Category\n0,0\n1\n2,0\n", r"line 3: 1 value\(s\); expected 2"),
         ("Id,Category\n0,0\n1,0\n", "has 2 rows below its header; expected 3"),
         ("Id,Category\n0,0\n1,0\n2,0\n3,0\n", "has 4 rows below its header; expected 3"),
