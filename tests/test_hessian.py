@@ -74,6 +74,21 @@ def test_a_planted_fault_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not np.allclose(hessian(model, x, y), right, atol=1e-3)
 
 
+def test_running_statistics_stay_as_they_are() -> None:
+    data = load("half-sine", train_size=20).train
+    model = MLP.create(
+        (1, 4, 1), seeds=range(2), activation="tanh", batch_norm=True, loss=make_loss("squared")
+    )
+    model.backpropagate(data.x, data.y, step=0)
+    before = model.buffers.flat.copy()
+    H = hessian(model, data.x, data.y)
+    np.testing.assert_array_equal(model.buffers.flat, before)
+    # d2J/d(b_L)2 of the squared error, whatever the statistics
+    assert np.allclose(H[:, -1, -1], 2)
+    descend_gradient_norm(model, data.x, data.y, steps=3)
+    np.testing.assert_array_equal(model.buffers.flat, before)
+
+
 def small_network(K: int, activation: str = "tanh") -> tuple[MLP, np.ndarray, np.ndarray]:
     data = load("half-sine", train_size=20).train
     loss = make_loss("squared")

@@ -27,11 +27,7 @@ POSITIVE = 1e-6
 
 def gradient_norm(model: Model, x: Array, y: Array) -> Array:
     """`(K,)`: ||dJ/d(theta)|| over the rows x `(n, d)`, y; running statistics stay as they are."""
-    grads, buffers = _own(model.grads), _own(model.buffers)
-    before = buffers.flat.copy()
-    model.backpropagate(x, y, step=0)
-    buffers.flat[:] = before
-    return grads.norm()
+    return _gradients(model, x, y).norm()
 
 
 def hessian(model: Model, x: Array, y: Array, names: Sequence[str] | None = None) -> Array:
@@ -41,12 +37,13 @@ def hessian(model: Model, x: Array, y: Array, names: Sequence[str] | None = None
     however many models there are. Memory: 8 K p^2 bytes.
 
     Args:
-        model: float64, without dropout; its parameters are as before afterwards.
+        model: float64, without dropout; its parameters and running statistics are as before afterwards.
+            With batch normalisation J is the cost in training, normalised by the statistics of x.
         names: the arrays whose block is wanted; all if None. The order is that of `Params.matrix`.
 
     Raises UsageError for a model that is not float64 or shares its memory with a stack.
     """
-    params, grads = _double(model)
+    params = _double(model)
     wanted = [name for name in params if names is None or name in names]
     rows = []
     for theta in _coordinates(params, wanted):
@@ -54,13 +51,12 @@ def hessian(model: Model, x: Array, y: Array, names: Sequence[str] | None = None
         h = STEP * np.maximum(1.0, np.abs(at))
         ahead, behind = at + h, at - h
         theta[:] = ahead
-        model.backpropagate(x, y, step=0)
-        row = _block(grads, wanted)
+        row = _block(_gradients(model, x, y), wanted)
         theta[:] = behind
-        model.backpropagate(x, y, step=0)
+        row -= _block(_gradients(model, x, y), wanted)
         theta[:] = at
         # the distance that was really moved: at + h is rounded
-        rows.append((row - _block(grads, wanted)) / (ahead - behind)[:, None])
+        rows.append(row / (ahead - behind)[:, None])
     H = np.stack(rows, axis=1)
     return np.asarray((H + H.transpose(0, 2, 1)) / 2)
 
@@ -86,7 +82,7 @@ def ratio_of_neighbours(
     """
     if samples < 1 or not radius > 0:
         raise UsageError(f"{samples} neighbours at a distance of {radius}: expected positive numbers")
-    params, _ = _double(model)
+    params = _double(model)
     at = params.flat.copy()
     here = model.loss(x, y) + model.penalty()
     u, higher = Params(params.shapes), np.zeros(params.K)
@@ -107,7 +103,7 @@ def descend_gradient_norm(model: Model, x: Array, y: Array, *, steps: int = 1000
     Its gradient is H g, here the difference of two gradients along v = g / ||g||:
     H g = (g(theta + h v) - g(theta - h v)) ||g|| / 2h. A model whose gradient is zero stays where it is.
     """
-    params, grads = _double(model)
+    params = _double(model)
     adam = optim.adam()
     slots, best, least = adam.init(params), params.copy(), np.full(params.K, np.inf)
     for step in range(steps + 1):
@@ -116,7 +112,7 @@ def descend_gradient_norm(model: Model, x: Array, y: Array, *, steps: int = 1000
             best.set_model(k, params.select(k))
         least = np.minimum(norm, least)
         if step < steps:
-            Hg = _along(model, x, y, grads.copy(), norm)
+            Hg = _along(model, x, y, _own(model.grads).copy(), norm)
             rate = eta * (1 + np.cos(np.pi * step / steps)) / 2
             adam.update(params, Hg, slots, np.full(params.K, rate), step)
     params.flat[:] = best.flat
@@ -125,20 +121,27 @@ def descend_gradient_norm(model: Model, x: Array, y: Array, *, steps: int = 1000
 
 def _along(model: Model, x: Array, y: Array, g: Params, norm: Array) -> Params:
     """H g of each model by a central difference along g; 0 where the norm `(K,)` is 0."""
-    params, grads = _double(model)
+    params = _double(model)
     at, v = params.flat.copy(), g.copy()
     for array in v.values():
         array /= np.maximum(norm, np.finfo(float).tiny).reshape(-1, *(1,) * (array.ndim - 1))
     params.flat += STEP * v.flat
-    model.backpropagate(x, y, step=0)
-    Hg = grads.copy()
+    Hg = _gradients(model, x, y).copy()
     params.flat[:] = at - STEP * v.flat
-    model.backpropagate(x, y, step=0)
+    Hg.flat -= _gradients(model, x, y).flat
     params.flat[:] = at
-    Hg.flat -= grads.flat
     for array in Hg.values():
         array *= (norm / (2 * STEP)).reshape(-1, *(1,) * (array.ndim - 1))
     return Hg
+
+
+def _gradients(model: Model, x: Array, y: Array) -> Params:
+    """`model.grads`, dJ/d(theta) over the rows; running statistics stay as they are."""
+    grads, buffers = _own(model.grads), _own(model.buffers)
+    before = buffers.flat.copy()
+    model.backpropagate(x, y, step=0)
+    buffers.flat[:] = before
+    return grads
 
 
 def _own(arrays: Params | ParamsView) -> Params:
@@ -148,12 +151,12 @@ def _own(arrays: Params | ParamsView) -> Params:
     return arrays
 
 
-def _double(model: Model) -> tuple[Params, Params]:
-    """The model's own parameters and gradients, float64."""
-    params, grads = _own(model.params), _own(model.grads)
+def _double(model: Model) -> Params:
+    """The model's own parameters, float64."""
+    params = _own(model.params)
     if params.dtype != np.float64:
         raise UsageError(f"the model is {params.dtype}; differences of gradients need --dtype float64")
-    return params, grads
+    return params
 
 
 def _coordinates(params: Params, names: Sequence[str]) -> Iterator[Array]:
