@@ -33,6 +33,7 @@ GRADCHECK_FIELDS = (
     "scaling",
     "loss",
     "label_smoothing",
+    "dropout",
     "batch_norm",
     "seed",
 )
@@ -61,7 +62,13 @@ PARITY_FIELDS = (
 @data_dir_option
 @quiet_option
 def gradcheck(function: str | None, quiet: bool, data_dir: Path | None, **given: Any) -> None:
-    """Compare analytic gradients with numerical ones, and say what is wrong where they differ."""
+    """Compare analytic gradients with numerical ones, and say what is wrong where they differ.
+
+    With --function only --seed is of use: it names the entries and directions that are checked.
+    """
+    extra = [name for name, value in given.items() if value is not None and name != "seed"]
+    if function is not None and extra:
+        raise UsageError(f"--function {function} is checked by itself: leave out {option_name(extra[0])}")
     settings = chosen(GRADCHECK, given).resolved()
     from linclass import checks
 

@@ -47,7 +47,9 @@ def gradients_of_experiment(
         return build_model(double, d, len(dataset.classes), seeds=seeds, l2=l2)
 
     with blas.limited(blas.DEFAULT_THREADS):
-        return gradcheck.standard_checks(create, x, y, seed=settings.seed)
+        return gradcheck.standard_checks(
+            create, x, y, seed=settings.seed, stacks=settings.model != "torch-mlp"
+        )
 
 
 def compare_with_torch(

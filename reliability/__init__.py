@@ -9,4 +9,5 @@ those above it:
     disk.py      a model of a disk that keeps only what was synced
     power.py     power loss after every operation of a run
     cost.py      what the saves of a run cost
+    gradients.py every model's gradient check on every data set, and faults planted in them
 """

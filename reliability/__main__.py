@@ -21,7 +21,7 @@ from reliability.faults import PLANTS
 
 @click.group()
 def cli() -> None:
-    """Try to break the promises of docs/reliability.md."""
+    """Try to break the promises of docs/reliability.md, and those of the gradient check."""
 
 
 @cli.command()
@@ -69,6 +69,32 @@ def cost(folder: Path | None) -> None:
 
     with tempfile.TemporaryDirectory(dir=folder or Path()) as place:
         print_table(table(Path(place)))
+
+
+@cli.command()
+@click.option(
+    "--seeds", default=10, show_default=True, type=click.IntRange(1), help="of each check: 0, 1, ..."
+)
+@click.option(
+    "--dataset", "datasets", multiple=True, help="again for more  [default: the samples, the functions]"
+)
+def gradients(seeds: int, datasets: tuple[str, ...]) -> None:
+    """Check the gradients of every model on every data set, right ones and planted faults."""
+    from reliability.gradients import DATASETS, count_faults, count_models
+
+    where = datasets or DATASETS
+    checks, found, wrong = 0, 0, []
+    for count in count_models(where, range(seeds)):
+        checks += count.checks
+        wrong += [f"false alarm: {count.name}, {name}, seed {seed}" for name, seed in count.failed]
+        say(f"{count.name}: {count.checks} checks, {len(count.failed)} false alarms")
+    for count in count_faults(where, range(seeds)):
+        found += len(count.failed)
+        wrong += [f"missed: {count.name}, {name}, seed {seed}" for name, seed in count.passed]
+        say(f"planted: {count.name}: {len(count.failed)} found, {len(count.passed)} missed")
+    say(f"{checks} checks of right gradients, {found} planted faults found; {len(wrong)} mistakes")
+    if wrong:
+        raise CheckFailedError("\n".join(wrong))
 
 
 def _memory() -> Path | None:

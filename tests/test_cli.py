@@ -290,6 +290,9 @@ def test_gradcheck_passes_and_a_wrong_function_is_exit_7(capsys: pytest.CaptureF
     assert linclass("gradcheck", "--function", "mine.py:f") == 7
     assert "half" in capsys.readouterr().out
     assert linclass("gradcheck", "--function", "mine.py:g") == 2
+    capsys.readouterr()
+    assert linclass("gradcheck", "--function", "mine.py:f", "--hidden", "3") == 2
+    assert "leave out --hidden" in capsys.readouterr().err
 
 
 def test_optimum_of_options_and_the_gap_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from linclass import blas, gradcheck
 from linclass.errors import UsageError
 from linclass.gradcheck import check_function, check_model, load_function, standard_checks
-from linclass.gradcheck.diagnosis import UNSAMPLED
+from linclass.gradcheck.check import varying_features
+from linclass.gradcheck.diagnosis import ADDED_UP, UNSAMPLED
 from linclass.gradcheck.slopes import Subject, entry_line, slopes_along
 from linclass.models.linear import Linear
+from linclass.models.mlp import MLP
 
 N, D, C = 6, 5, 4
 
@@ -372,6 +374,22 @@ def test_a_fault_outside_the_sample_is_seen_by_directions():
     assert report.findings == [f"W: {UNSAMPLED}"]
 
 
+def test_where_every_entry_was_checked_and_agrees_none_is_said_to_be_outside():
+    weight = np.random.default_rng(0).normal(size=50)
+    signs = np.random.default_rng(1).choice([-1.8e-5, 1.8e-5], size=50)
+    report = check_function(
+        lambda t: (weight @ np.sin(t), (1 + signs) * weight * np.cos(t)), np.ones(50), directions=20
+    )
+    assert [row.passed for row in report.rows] == [True, True, False]
+    assert report.findings == [f"theta: {ADDED_UP}"]
+
+    def slightly_scaled(t):
+        return weight @ np.sin(t), 1.00005 * weight * np.cos(t)
+
+    report = check_function(slightly_scaled, np.ones(50), methods=["forward", "directions"])
+    assert report.findings == ["theta: the analytic gradient is 1.00005 times the numerical one"]
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_gradient_that_is_not_finite_is_named(bad):
     def spoil(model, x, y):
@@ -678,3 +696,100 @@ def test_the_table_is_aligned_and_says_ok():
     failed = dataclasses.replace(report, rows=[dataclasses.replace(report.rows[0], passed=False)])
     assert not failed.passed
     assert "FAILED" in failed.text().splitlines()[1]
+
+
+BENDS = {
+    "sqrt near 0": (np.sqrt, lambda t: 0.5 / np.sqrt(t), [2e-5, 1.0]),
+    "sqrt, defined inside the step only": (np.sqrt, lambda t: 0.5 / np.sqrt(t), [1e-7, 1.0]),
+    "log near 0": (np.log, lambda t: 1 / t, [2e-5, 1.0]),
+    "1/t near 0": (lambda t: 1 / t, lambda t: -1 / t**2, [3e-5, 2.0]),
+    "a fast sine": (lambda t: np.sin(1e4 * t), lambda t: 1e4 * np.cos(1e4 * t), [0.3, 1.0, -2.0]),
+    "a steep tanh": (lambda t: np.tanh(1e6 * t), lambda t: 1e6 / np.cosh(1e6 * t) ** 2, [0.0, 1e-7]),
+    "a rounded corner": (
+        lambda t: np.where(np.abs(t) < 1e-6, t**2 / 2e-6, np.abs(t) - 5e-7),
+        lambda t: np.clip(t / 1e-6, -1, 1),
+        [0.0, 1e-7, -2e-6],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BENDS)
+def test_a_sharp_but_smooth_bend_is_judged_by_what_its_slopes_converge_to(name):
+    f, slope, theta = BENDS[name]
+    right = check_function(lambda t: (f(t).sum(), slope(t)), np.array(theta))
+    assert right.passed, right.text()
+    assert any("judged with a smaller step" in note for note in right.notes)
+    wrong = check_function(lambda t: (f(t).sum(), 1.001 * slope(t)), np.array(theta), methods=["centred"])
+    assert wrong.findings == ["theta: the analytic gradient is 1.001 times the numerical one"]
+    wrong = check_function(lambda t: (f(t).sum(), 1.001 * slope(t)), np.array(theta), methods=["directions"])
+    assert not wrong.passed
+
+
+def test_a_cost_that_is_a_difference_of_large_numbers_is_as_noisy_as_they_are():
+    """f = sum_i c_i (z_i - mean(z)) with z = w x + b: b has no slope, but the rounding of z."""
+    generator = np.random.default_rng(0)
+    x, c = 1e6 + generator.normal(size=20), generator.normal(size=20)
+
+    def function(fault):
+        def f(t):
+            z = t[0] * x + t[1]
+            return c @ (z - z.mean()), np.array([c @ (x - x.mean()), fault])
+
+        return f
+
+    report = check_function(function(0.0), np.array([0.3, 0.1]))
+    assert report.passed, report.text()
+    assert not check_function(function(1e-3), np.array([0.3, 0.1])).passed
+
+
+def test_directions_across_many_kinks_are_not_judged_but_entries_are():
+    """At 0, sum_i c_i max(0, t_i) has slope 0 by our rule: it need not lie between the one-sided slopes."""
+    c, wrong = np.array([1.0, -2, 3, -0.5, 1]), np.zeros(6)
+
+    def function(t):
+        return c @ np.maximum(t[:5], 0) + np.exp(t[5]), np.r_[c * (t[:5] > 0), np.exp(t[5])] + wrong
+
+    theta = np.zeros(6)
+    report = check_function(function, theta)
+    assert report.passed, report.text()
+    assert "note: theta, directions: 5 directions at a kink, not judged" in report.text()
+    wrong[5] = 0.001
+    assert "1.001 times" in check_function(function, theta).findings[0]
+    # a step away from the kinks the directions are judged too
+    assert not check_function(function, theta + 1e-7, methods=["directions"]).passed
+
+
+def test_a_kink_inside_the_step_of_a_direction_is_avoided_by_a_smaller_step():
+    generator = np.random.default_rng(0)
+    c, theta = generator.normal(size=30), generator.uniform(1e-7, 1e-6, 30)
+    report = check_function(
+        lambda t: (c @ np.maximum(t, 0), c * (t > 0)), theta, methods=["directions"], directions=20
+    )
+    assert report.passed, report.text()
+    assert report.rows[0].entries == 20, "all are judged"
+    assert "with a kink or a sharp bend inside the step" in report.text()
+
+
+def test_the_reduced_check_takes_the_features_that_vary_most():
+    x = np.array([[0.0, 1, 5, 0, 2], [0, 9, 5, 0, 4], [0, 3, 5, 0, 2]])
+    assert varying_features(x, 2).tolist() == [1, 4]
+    assert varying_features(x, 3).tolist() == [1, 2, 4], "then the largest of those that do not"
+    assert varying_features(x[:1], 2).tolist() == [2, 4]
+    assert varying_features(x, 20).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_statistics_are_put_back_when_the_model_fails_midway():
+    model = MLP.create((D, 4, C), batch_norm=True)
+    before, x, y = model.buffers.flat.copy(), *data()
+    add, calls = model._penalty.add_gradient, []
+
+    def fail(grads):
+        calls.append(1)
+        if len(calls) == 20:
+            raise RuntimeError("midway")
+        add(grads)
+
+    model._penalty.add_gradient = fail
+    with pytest.raises(RuntimeError, match="midway"):
+        check_model(model, x, y)
+    np.testing.assert_array_equal(model.buffers.flat, before)

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from linclass import kernels, optim
+from linclass import checks, kernels, optim
 from linclass.datasets.dataset import Split
 from linclass.datasets.inputs import Inputs
 from linclass.errors import UsageError
@@ -19,6 +19,7 @@ from linclass.models.summary import summary
 from linclass.models.torch_net import LOSSES, TorchMLP, torch_optimizer
 from linclass.optim import OPTIMIZERS
 from linclass.schedules import constant
+from linclass.settings import Experiment
 from linclass.training import Trainer
 
 SIZES = (5, 7, 6, 4)
@@ -317,3 +318,19 @@ def test_without_torch_the_module_imports_and_says_how_to_get_it(monkeypatch, ma
 def test_importing_the_module_does_not_import_torch():
     code = f"import sys, {torch_net.__name__}, linclass.parity; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_its_gradients_are_checked_one_model_at_a_time(torch, tmp_path):
+    x, y = data(30)
+    np.savez(tmp_path / "own.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    settings = Experiment(
+        dataset=str(tmp_path / "own.npz"),
+        val_size=5,
+        model="torch-mlp",
+        hidden="4",
+        batch_norm=True,
+        dropout=0.2,
+    )
+    reports = checks.gradients_of_experiment(settings.resolved())
+    assert len(reports) == 5
+    assert all(report.passed for _, report in reports)

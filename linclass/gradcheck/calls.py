@@ -8,24 +8,15 @@ import numpy as np
 
 from linclass.errors import UsageError
 from linclass.gradcheck.report import full_precision
-from linclass.gradcheck.slopes import (
-    METHODS,
-    NOISE,
-    Subject,
-    direction_line,
-    dot,
-    random_direction,
-    slopes_along,
-)
+from linclass.gradcheck.sample import measure
+from linclass.gradcheck.slopes import NOISE, Subject, direction_line, dot, random_direction
 from linclass.params import Array
 
 RANDOM_COST = "the cost is not deterministic (fix its random numbers)"
 
 
-def faults_between_calls(
-    subject: Subject, value: Array, gradients: Mapping[str, Array], seed: int
-) -> list[str]:
-    """Faults from call to call: added up instead of overwritten, random, or left over from another point."""
+def faults_between_calls(subject: Subject, value: Array, gradients: Mapping[str, Array]) -> list[str]:
+    """Faults from call to call at the same parameters: added up instead of overwritten, or random."""
     again, second = subject.look()
     if (np.abs(again - value) > NOISE * np.abs(value)).any():
         return [
@@ -44,17 +35,17 @@ def faults_between_calls(
             findings.append(
                 f"{name}: two calls at the same parameters give gradients that differ by up to {change:.1e}"
             )
-    return findings or _stale(subject, gradients, seed)
+    return findings
 
 
-def _stale(subject: Subject, gradients: Mapping[str, Array], seed: int) -> list[str]:
+def stale_gradients(subject: Subject, gradients: Mapping[str, Array], seed: int) -> list[str]:
     """Tensors whose gradient is the same to the bit a small step away, where the cost's slope is not."""
     vs = {name: random_direction(subject, [name], seed, 0) for name in subject.theta}
 
     def right(name: str) -> bool:
-        a = dot(gradients, vs[name])[None]
-        slopes = slopes_along(subject, [direction_line(subject.theta, vs[name])], METHODS["directions"].h)
-        return bool((np.abs(a - slopes.centred) <= slopes.allowed("directions", a)).all())
+        v = vs[name]
+        a, at, line = dot(gradients, v)[None], dot(subject.theta, v)[None], direction_line(subject.theta, v)
+        return not measure(subject, name, "directions", [(0,)], [line], a, at).wrong.any()
 
     suspects = [name for name, gradient in gradients.items() if gradient.any() and right(name)]
     for name, theta in subject.theta.items():

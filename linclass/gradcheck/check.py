@@ -7,13 +7,14 @@ from typing import Protocol
 
 import numpy as np
 
+from linclass import rng
 from linclass.errors import UsageError
-from linclass.gradcheck.calls import RANDOM_COST, faults_between_calls
+from linclass.gradcheck.calls import RANDOM_COST, faults_between_calls, stale_gradients
 from linclass.gradcheck.diagnosis import diagnose, notes_on
 from linclass.gradcheck.own_function import Function, as_float64, value_and_gradient
 from linclass.gradcheck.report import Report, full_precision
 from linclass.gradcheck.sample import Plan, take_samples
-from linclass.gradcheck.slopes import METHODS, Subject
+from linclass.gradcheck.slopes import METHODS, Subject, spread_of
 from linclass.models.base import Model
 from linclass.params import Array
 
@@ -39,6 +40,8 @@ def check_model(
         seed: names the sample and the directions; the same seed checks the same entries.
 
     Parameters and buffers are left as they were, bit for bit, and `model.grads` at the analytic values.
+    Where the model is exactly at a kink (ReLU at 0: a bias of 0 of a unit without input) there is no gradient
+    to compare with, and a little is judged there; `standard_checks` moves the biases first.
     Raises UsageError for a model that is not float64, an unknown method, and counts below one.
     """
     if model.params.dtype != np.float64:
@@ -57,10 +60,12 @@ def check_model(
         l2=None if l2 is None else np.broadcast_to(l2, (model.K,)),
         batch=len(x),
     )
-    report = _check(subject, Plan.checked(methods, entries, directions, seed))
-    subject.evaluate()
-    for name, array in buffers.items():
-        model.buffers[name][...] = array
+    try:
+        report = _check(subject, Plan.checked(methods, entries, directions, seed))
+        subject.evaluate()
+    finally:
+        for name, array in buffers.items():
+            model.buffers[name][...] = array
     rebound = [name for name in held if not np.shares_memory(held[name], model.grads[name])]
     findings = [
         f"{name}: grads was rebound to a new array; it must be overwritten in place" for name in rebound
@@ -103,26 +108,58 @@ class Factory(Protocol):
     def __call__(self, d: int, *, l2: Array | float, seeds: Sequence[int]) -> Model: ...
 
 
-def standard_checks(create: Factory, x: Array, y: Array, *, seed: int = 0) -> list[tuple[str, Report]]:
+def standard_checks(
+    create: Factory, x: Array, y: Array, *, seed: int = 0, stacks: bool = True
+) -> list[tuple[str, Report]]:
     """(title, Report) pairs: every entry on reduced dimensions, then a sample of entries on all of x.
 
-    Reduced: the first 8 rows and 20 features of x, lambda 0, 0.1 and 1, one by one and as a stack of three.
+    Reduced: the first 8 rows of x and the 20 features that vary most in them, lambda 0, 0.1 and 1, one by one
+    and, where there are `stacks` of models, as a stack of three.
     Full: all rows and features given (a hundred scaled rows do), 200 entries a tensor and directions.
+    Every model's biases are moved at random first, see `_off_the_kinks`.
     """
-    small, labels = np.ascontiguousarray(x[:8, :20]), y[:8]
+    small, labels = np.ascontiguousarray(x[:8, varying_features(x[:8], 20)]), y[:8]
     n, d = small.shape
     strengths = (0.0, 0.1, 1.0)
+
+    def check(
+        rows: Array, targets: Array, l2: Array | float, seeds: Sequence[int], entries: int | None
+    ) -> Report:
+        model = create(rows.shape[1], l2=l2, seeds=seeds)
+        _off_the_kinks(model, seed)
+        return check_model(model, rows, targets, entries=entries, seed=seed)
+
     checks = []
     for l2 in strengths:
-        report = check_model(create(d, l2=l2, seeds=[seed]), small, labels, entries=None, seed=seed)
+        report = check(small, labels, l2, [seed], None)
         checks.append((f"every entry, d = {d}, n = {n}, lambda = {l2:g}", report))
-    stack = create(d, l2=np.array(strengths), seeds=[seed, seed + 1, seed + 2])
-    report = check_model(stack, small, labels, entries=None, seed=seed)
-    checks.append((f"every entry, d = {d}, n = {n}, K = 3 with lambda = 0, 0.1, 1", report))
+    if stacks:
+        report = check(small, labels, np.array(strengths), [seed, seed + 1, seed + 2], None)
+        checks.append((f"every entry, d = {d}, n = {n}, K = 3 with lambda = 0, 0.1, 1", report))
     for l2 in (0.0, 1.0):
-        report = check_model(create(x.shape[1], l2=l2, seeds=[seed]), x, y, entries=200, seed=seed)
+        report = check(x, y, l2, [seed], 200)
         checks.append((f"200 entries a tensor, d = {x.shape[1]}, n = {len(x)}, lambda = {l2:g}", report))
     return checks
+
+
+def varying_features(x: Array, count: int) -> Array:
+    """The `count` columns of x `(n, d)` that vary most, in their order; of those that do not, the largest.
+
+    A column of zeros, such as a border pixel, has no gradient that could be wrong.
+    """
+    order = np.lexsort((-np.abs(x).max(axis=0), -np.ptp(x, axis=0)))
+    return np.sort(order[:count])
+
+
+def _off_the_kinks(model: Model, seed: int) -> None:
+    """Adds numbers of up to 0.1 to all arrays of one number a unit: biases, and batch normalisation's.
+
+    With biases of 0 a unit without input (a row that dropout, or dead units, left empty) is exactly at
+    ReLU's kink, where the cost has no gradient to compare with.
+    """
+    for name, theta in model.params.items():
+        if theta.ndim == 2:
+            theta += rng.generator(seed, "gradcheck biases " + name).uniform(-0.1, 0.1, theta.shape)
 
 
 def _check(subject: Subject, plan: Plan) -> Report:
@@ -142,10 +179,13 @@ def _check(subject: Subject, plan: Plan) -> Report:
                     f"the cost is {full_precision(value)} at the start: there is nothing to compare with"
                 )
                 return Report([], [sentence])
-            findings = faults_between_calls(subject, value, gradients, plan.seed)
-            put_back()
+            findings = faults_between_calls(subject, value, gradients)
             if any(finding.startswith(RANDOM_COST) for finding in findings):
                 return Report([], findings)
+            subject = subject._replace(spread=spread_of(subject, value, plan.seed))
+            put_back()
+            findings = findings or stale_gradients(subject, gradients, plan.seed)
+            put_back()
             samples = take_samples(subject, plan, gradients)
             put_back()
             findings += diagnose(subject, samples, gradients)

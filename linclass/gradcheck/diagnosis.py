@@ -15,6 +15,8 @@ EXPLAINED = 0.02
 UNSAMPLED = (
     "entries outside the sample are wrong: the sampled ones agree, directions do not; check every entry"
 )
+ADDED_UP = "every entry agrees within its tolerance, random directions do not: small differences that add up"
+DIRECTIONS = "analytic and numerical slopes along random directions disagree; check by entries to see where"
 
 
 def diagnose(subject: Subject, samples: Sequence[Sample], gradients: Mapping[str, Array]) -> list[str]:
@@ -27,7 +29,13 @@ def diagnose(subject: Subject, samples: Sequence[Sample], gradients: Mapping[str
             continue
         only_directions = len(mine) > 1 and [sample.method for sample in failed] == ["directions"]
         for k in np.flatnonzero(failed[0].wrong.any(axis=0)):
-            phrase = UNSAMPLED if only_directions else _explain(subject, failed[0], gradients[name], int(k))
+            phrase = _explain(subject, failed[0], gradients[name], int(k))
+            if only_directions:
+                sampled = max(len(sample.indices) for m, sample in mine.items() if m != "directions")
+                if sampled < gradients[name][k].size:
+                    phrase = UNSAMPLED
+                elif phrase == DIRECTIONS:
+                    phrase = ADDED_UP
             shared.setdefault(phrase, {}).setdefault(name, []).append(int(k))
     if not shared and any(sample.wrong.any() for sample in samples):
         return ["directions through all parameters disagree although those within each tensor agree"]
@@ -60,7 +68,7 @@ def _explain(subject: Subject, sample: Sample, gradient: Array, k: int) -> str:
             f"the penalty's part is right, the loss's part of the gradient is {_times(1 + c, subject.batch)}"
         )
     if sample.method == "directions":
-        return "analytic and numerical slopes along random directions disagree; check by entries to see where"
+        return DIRECTIONS
     transposed = gradient[k].reshape(gradient[k].shape[::-1]).T
     if weights and (np.abs([transposed[index] for index in indices] - n) <= allowed).all():
         return "the analytic gradient is right but stored transposed"
@@ -176,13 +184,12 @@ def notes_on(samples: Sequence[Sample]) -> list[str]:
     for sample in samples:
         what = "directions" if sample.method == "directions" else "entries"
         if at := int(sample.at_kink.sum()):
-            notes.append(
-                f"{sample.tensor}, {sample.method}: {at} {what} at a kink, not judged: the slopes from left "
-                "and right differ and the analytic one lies between them"
-            )
+            why = "the slopes from left and right differ"
+            why += "" if what == "directions" else " and the analytic one lies between them"
+            notes.append(f"{sample.tensor}, {sample.method}: {at} {what} at a kink, not judged: {why}")
         if closer := int(sample.closer.sum()):
             notes.append(
                 f"{sample.tensor}, {sample.method}: {closer} {what} with a kink or a sharp bend "
-                "inside the step, judged with a step ten times smaller"
+                "inside the step, judged with a smaller step"
             )
     return notes

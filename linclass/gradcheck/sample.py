@@ -1,8 +1,16 @@
 """Samples: analytic and numerical slopes side by side, at sampled entries and along random directions.
 
-An entry that fails is looked at again with h / 10. Where the slopes from the left and from the right still
-disagree (ReLU at 0) and a lies between them, nothing is wrong with a: it is noted, not judged. Where a and n
-now agree (a kink or a sharp bend inside the step), that counts.
+A line along which a and n differ is looked at again with h / 10, h / 100 and so on, each time with the noise
+of the smaller step:
+
+    they agree, at half the difference or less  it passes: a kink or a sharp bend was inside the first step
+    n has settled, and no kink is left          a is wrong
+    the slopes from left and right differ,
+    however small the step                      theta itself is at a kink (ReLU at 0): there is no slope
+
+At a kink an entry is excused where a lies between the slopes from left and right. A direction is not judged
+there at all: it crosses the kinks of many units at once, and the sum of what each of them may add need not
+lie between two sums. Whether there is a kink is read from the cost alone, so no fault in a makes one.
 """
 
 from __future__ import annotations
@@ -20,6 +28,7 @@ from linclass.gradcheck.slopes import (
     EPS,
     METHODS,
     Line,
+    Slopes,
     Subject,
     direction_line,
     dot,
@@ -66,9 +75,9 @@ class Sample:
     absolute: Array
     """What is allowed however small a and n are: an n below this is zero as far as one can see."""
     at_kink: Array
-    """Excused: the slope jumps at theta itself and a lies between its two values."""
+    """Not judged: the slope jumps at theta itself, and a lies between its two values or is a direction's."""
     closer: Array
-    """n is from a step ten times smaller, where it agrees with a."""
+    """n is from a smaller step, where it agrees with a."""
 
     @property
     def wrong(self) -> Array:
@@ -98,7 +107,11 @@ class Sample:
         )
 
 
-def _measure(
+SMALLER = 5
+"""How many times the step may be divided by ten: down to what inputs of a million ask for."""
+
+
+def measure(
     subject: Subject,
     tensor: str,
     method: str,
@@ -107,31 +120,59 @@ def _measure(
     a: Array,
     theta: Array,
 ) -> Sample:
-    """The slopes along the lines, and a second look with h / 10 at those that are not as allowed."""
-    h = METHODS[method].h
-    slopes = slopes_along(subject, lines, h)
-    n, allowed, absolute = slopes.numeric(method), slopes.allowed(method, a), slopes.absolute(method)
+    """The slopes along the lines, and a closer look at those that are not as allowed."""
+    slopes = slopes_along(subject, lines, METHODS[method].h)
     no = np.zeros(a.shape, bool)
-    sample = Sample(tensor, method, indices, a, theta, n, allowed, absolute, no, no.copy())
-    (again,) = np.nonzero(sample.wrong.any(axis=1))
-    if not len(again):
-        return sample
-    closer = slopes_along(subject, [lines[i] for i in again], h / 10)
-    a, n, wrong = a[again], n[again], sample.wrong[again]
-    allowed = closer.allowed(method, a)
-    # h f'' shrinks with h, the jump at a kink does not
-    jump, wider_jump = np.abs(closer.right - closer.left), np.abs(slopes.right - slopes.left)[again]
-    low, high = (
-        np.minimum(closer.left, closer.right) - allowed,
-        np.maximum(closer.left, closer.right) + allowed,
+    sample = Sample(
+        tensor,
+        method,
+        indices,
+        a,
+        theta,
+        slopes.numeric(method),
+        slopes.allowed(method, a),
+        slopes.absolute(method),
+        at_kink=no,
+        closer=no.copy(),
     )
-    jumps = (jump > wider_jump / 2) & (jump > 4 * closer.noise)
-    sample.at_kink[again] = wrong & jumps & (low <= a) & (a <= high)
-    left_over = np.abs(a - closer.numeric(method))
-    sample.closer[again] = wrong & (left_over <= np.minimum(allowed, np.abs(a - n) / 2))
-    sample.n[again] = np.where(sample.closer[again], closer.numeric(method), n)
-    sample.allowed[again] = np.where(sample.closer[again], allowed, sample.allowed[again])
+    if sample.wrong.any():
+        _look_closer(subject, sample, lines, slopes)
     return sample
+
+
+def _look_closer(subject: Subject, sample: Sample, lines: list[Line], wider: Slopes) -> None:
+    """Smaller and smaller steps along the lines that are wrong, until each is settled."""
+    method, h = sample.method, METHODS[sample.method].h
+    looking, left_over = sample.wrong, np.abs(sample.a - sample.n)
+    left_over[np.isnan(left_over)] = np.inf
+    for power in range(1, SMALLER + 1):
+        (at,) = np.nonzero(looking.any(axis=1))
+        if not len(at):
+            return
+        closer = slopes_along(subject, [lines[i] for i in at], h / 10**power)
+        before = Slopes(*(values[at] for values in wider))
+        a, n, allowed = sample.a[at], closer.numeric(method), closer.allowed(method, sample.a[at])
+        agrees = looking[at] & (np.abs(a - n) <= np.minimum(allowed, left_over[at] / 2))
+        # h f'' shrinks with h, the jump at a kink does not
+        kink = closer.jump > np.maximum(before.jump / 2, 4 * closer.noise)
+        seen = kink | (before.jump / 2 > 4 * closer.noise)
+        excused = kink
+        if method != "directions":
+            low, high = np.minimum(closer.left, closer.right), np.maximum(closer.left, closer.right)
+            excused = kink & (low - allowed <= a) & (a <= high + allowed)
+        sample.at_kink[at] = np.where(looking[at] & seen & ~agrees, excused, sample.at_kink[at] & ~agrees)
+        settled = looking[at] & ~kink & (np.abs(n - before.numeric(method)) <= allowed)
+        sample.closer[at] |= agrees
+        for values, new in (
+            (sample.n, n),
+            (sample.allowed, allowed),
+            (sample.absolute, closer.absolute(method)),
+        ):
+            values[at] = np.where(agrees | settled, new, values[at])
+        # not "less than": where n is nan, beyond the domain of the cost, a smaller step may be within it
+        looking[at] &= ~agrees & ~settled & ~(closer.noise >= np.abs(a - n) / 4)
+        for values, new in zip(wider, closer, strict=True):
+            values[at] = new
 
 
 def take_samples(subject: Subject, plan: Plan, gradients: Mapping[str, Array]) -> list[Sample]:
@@ -147,7 +188,7 @@ def take_samples(subject: Subject, plan: Plan, gradients: Mapping[str, Array]) -
         at = theta.reshape(subject.K, size)[:, chosen].T
         for method in by_entry:
             lines = [entry_line(theta, index) for index in indices]
-            samples.append(_measure(subject, name, method, indices, lines, a, at))
+            samples.append(measure(subject, name, method, indices, lines, a, at))
     if "directions" in plan.methods:
         groups = {name: [name] for name in subject.theta}
         if len(groups) > 1:
@@ -158,6 +199,6 @@ def take_samples(subject: Subject, plan: Plan, gradients: Mapping[str, Array]) -
             at = np.array([dot(subject.theta, v) for v in vs])
             lines = [direction_line(subject.theta, v) for v in vs]
             samples.append(
-                _measure(subject, tensor, "directions", [(i,) for i in range(len(vs))], lines, a, at)
+                measure(subject, tensor, "directions", [(i,) for i in range(len(vs))], lines, a, at)
             )
     return samples

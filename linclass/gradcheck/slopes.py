@@ -12,9 +12,11 @@ e is one entry; h is multiplied by max(1, |theta_i|). 1e-6 is the step of the co
 
 An entry with analytic slope a and numerical slope n passes when
 
-    |a - n| <= tolerance * max(1e-6, |a| + |n|) + noise,    noise = 8 * 2.2e-16 * |f| / h:
+    |a - n| <= tolerance * max(1e-6, |a| + |n|) + noise,    noise = 8 * max(2.2e-16 * |f|, spread) / h:
 
-the rounding of f is all that is left of a tiny slope. To forward differences, |f(theta + h e) - 2 f(theta)
+the rounding of f is all that is left of a tiny slope. The spread of f, as its parameters change by their own
+rounding, is larger than that of the number f where f is a difference of larger ones, as behind a batch
+normalisation. To forward differences, |f(theta + h e) - 2 f(theta)
 + f(theta - h e)| / h is also allowed, twice their own first-order error. A fault of 0.1 % in an entry is a
 relative error of 5e-4, five times the loosest tolerance.
 """
@@ -44,7 +46,8 @@ METHODS: Mapping[str, Method] = {
 }
 EPS = 1e-6
 """Slopes below this count as this in the relative error."""
-NOISE = 8 * np.finfo(np.float64).eps
+ROUNDING = np.finfo(np.float64).eps
+NOISE = 8 * ROUNDING
 
 
 class Subject(NamedTuple):
@@ -58,6 +61,8 @@ class Subject(NamedTuple):
     """Whether the model axis is the reader's to see."""
     l2: Array | None
     batch: int | None
+    spread: Array | float = 0.0
+    """How far f moves where theta is rounded otherwise, `(K,)`; see `spread_of`."""
 
     @property
     def K(self) -> int:
@@ -120,6 +125,11 @@ class Slopes(NamedTuple):
     centred: Array
     noise: Array
 
+    @property
+    def jump(self) -> Array:
+        """How far the slopes from the right and from the left are apart."""
+        return np.asarray(np.abs(self.right - self.left))
+
     def numeric(self, method: str) -> Array:
         return self.right if method == "forward" else self.centred
 
@@ -132,7 +142,7 @@ class Slopes(NamedTuple):
 
     def absolute(self, method: str) -> Array:
         """The part of it that does not depend on a and n: noise, and for forward differences their bend."""
-        return self.noise + np.abs(self.right - self.left) if method == "forward" else self.noise
+        return self.noise + self.jump if method == "forward" else self.noise
 
 
 def slopes_along(subject: Subject, lines: Sequence[Line], h: float) -> Slopes:
@@ -148,5 +158,21 @@ def slopes_along(subject: Subject, lines: Sequence[Line], h: float) -> Slopes:
         slopes.right[i] = (f_up - f) / up
         slopes.left[i] = (f_down - f) / down
         slopes.centred[i] = (f_up - f_down) / (up - down)
-        slopes.noise[i] = NOISE * np.maximum(np.abs(f_up), np.abs(f_down)) / h
+        size = np.maximum(np.abs(f_up), np.abs(f_down))
+        slopes.noise[i] = np.maximum(NOISE * size, 8 * subject.spread) / h
     return slopes
+
+
+def spread_of(subject: Subject, value: Array, seed: int) -> Array:
+    """`(K,)`: the largest |f(theta (1 + u)) - f(theta)| of a few u of the size of rounding; 0 if not finite.
+
+    value: f(theta). theta is left at the last theta (1 + u).
+    """
+    start = {name: np.array(theta) for name, theta in subject.theta.items()}
+    generator = rng.generator(seed, "gradcheck rounding")
+    spread = np.zeros(subject.K)
+    for _ in range(8):
+        for name, theta in subject.theta.items():
+            theta[...] = start[name] * (1 + ROUNDING * generator.integers(-1, 2, theta.shape))
+        spread = np.fmax(spread, np.abs(np.array(subject.evaluate()[0]) - value))
+    return np.where(np.isfinite(spread), spread, 0.0)
