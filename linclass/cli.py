@@ -265,6 +265,8 @@ def crossval(folds: int, quiet: bool, **given: Any) -> None:
     origin = shlex.join(["linclass", *sys.argv[1:]])
     found = crossval.cross_validate(settings, folds, listener=Console(quiet=quiet), origin=origin, **options)
     print_table(crossval.table(found))
+    for remark in crossval.remarks(found):
+        say(remark)
     mean = crossval.mean_accuracy(found).text(percent=True)
     say(f"validation accuracy {mean}, mean and 95 % interval over {folds} folds (training rows overlap)")
 

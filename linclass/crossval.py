@@ -12,19 +12,25 @@ from typing import Any
 
 import numpy as np
 
-from linclass.errors import UsageError
+from linclass.errors import DivergedError, UsageError
 from linclass.experiment import Result, run_or_take_up
 from linclass.metrics import Interval, mean_interval, wilson_interval
+from linclass.resuming import why_over
 from linclass.runs import RESULTS, Run
 from linclass.settings import Experiment
 
 
 @dataclass(frozen=True)
 class Fold:
-    """One fold's run after its last epoch, means over the replicas; `rows` were validated."""
+    """One fold's run after its last epoch: means over the replicas that finished one.
+
+    Attributes:
+        rows: that were validated. lost: the number of replicas that diverged in their first epoch.
+    """
 
     result: Result
     rows: int
+    lost: int
     train_accuracy: float
     val_loss: float
     val_accuracy: float
@@ -43,7 +49,8 @@ def cross_validate(
         folds: at least 2; which rows are in which is a function of the settings' split_seed.
         run_options: those of `experiment.run_or_take_up`.
 
-    Raises UsageError for too few folds or more than rows, and the errors of `experiment.run`.
+    Raises UsageError for too few folds or more than rows, DivergedError for a fold all of whose replicas
+    diverged (however often it is asked for), and the errors of `experiment.run`.
     """
     if settings.fold:
         raise UsageError(
@@ -55,14 +62,21 @@ def cross_validate(
     found = []
     for k in range(1, folds + 1):
         one = settings.replace(fold=f"{k}/{folds}")
-        result = run_or_take_up(one, name="crossval", out=place / f"fold-{k}", **run_options)
-        found.append(_fold(result))
+        try:
+            found.append(_fold(run_or_take_up(one, name="crossval", out=place / f"fold-{k}", **run_options)))
+        except DivergedError as error:
+            raise DivergedError(f"fold {k}: {error}") from error
     return found
 
 
 def _fold(result: Result) -> Fold:
-    last = {name: float(np.mean(result.history.last(name))) for name in _COLUMNS}
-    return Fold(result, Run(result.path).manifest["data"]["rows"]["validation"], **last)
+    run = Run(result.path)
+    state, _ = run.load_state()
+    if state.diverged.all():
+        raise DivergedError(why_over(run, state))
+    last = {name: mean_interval(result.history.last(name)).mean for name in _COLUMNS}
+    lost = sum(not result.history.of_model(k) for k in range(result.settings.seeds))
+    return Fold(result, run.manifest["data"]["rows"]["validation"], lost, **last)
 
 
 _COLUMNS = ("train_accuracy", "val_loss", "val_accuracy")
@@ -90,6 +104,16 @@ def table(folds: Sequence[Fold]) -> list[tuple[str, ...]]:
     loss = sum(fold.val_loss * fold.rows for fold in folds) / n
     rows.append(("all", f"{n:,}", "", f"{loss:.5f}", *_share(correct, n)))
     return rows
+
+
+def remarks(folds: Sequence[Fold]) -> list[str]:
+    """Which folds' numbers lack replicas."""
+    return [
+        f"fold {k}: {fold.lost} of {fold.result.settings.seeds} replicas diverged in their first epoch and "
+        "are not in its numbers"
+        for k, fold in enumerate(folds, start=1)
+        if fold.lost
+    ]
 
 
 def _share(correct: int, n: int) -> tuple[str, str]:

@@ -51,10 +51,11 @@ def _point(result: Result) -> Point:
 
 def _accuracy(of_seeds: Array, rows: int) -> Accuracy:
     """rows: those that a single seed's interval is of; 0 for none."""
-    mean = float(np.mean(of_seeds))
+    interval = mean_interval(of_seeds)
+    mean = interval.mean
     if len(of_seeds) == 1 and rows:
         return mean, *wilson_interval(round(mean * rows), rows)
-    low, high = np.clip(mean_interval(of_seeds).bounds(), 0, 1).tolist()
+    low, high = np.clip(interval.bounds(), 0, 1).tolist()
     return mean, low, high
 
 

@@ -124,18 +124,18 @@ def run_search(space: Space, defaults: Experiment, name: str, given: dict[str, A
     places["executor"] = executor_of(places.pop("workers"), places.pop("scheduler"), plan.sampler)
     places["threads"] = places["threads"] or 1
     found = search.search(plan, name=name, listener=Console(quiet=quiet), **places)
-    print_found(found)
+    print_found(found, places["data_dir"])
     return found
 
 
-def print_found(found: Found) -> None:
+def print_found(found: Found, data_dir: Path | None) -> None:
     """The table, what it means, and where it is."""
     from linclass.search import report
 
     print_table(report.table(found))
-    for remark in report.remarks(found):
+    for remark in report.remarks(found, data_dir):
         say(remark)
-    say(f"in {found.path}; the best model in {found.path / 'best'}")
+    say(report.model_line(found))
 
 
 def _plan(space: Space, defaults: Experiment, given: dict[str, Any]) -> Plan:

@@ -1,6 +1,7 @@
 """Cross-validation: folds that are disjoint and cover all rows, a fresh model each, the numbers by hand."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,6 +107,36 @@ def test_the_table_has_wilsons_intervals_and_all_rows_together(three_folds) -> N
     low, high = wilson_interval(found[0].correct, 32)
     assert rows[1][5] == f"{100 * low:.2f} to {100 * high:.2f} %"
     assert mean_accuracy(found) == mean_interval(np.array([fold.val_accuracy for fold in found]))
+
+
+def test_replicas_that_diverged_at_once_are_not_in_the_means(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lost = {0}
+
+    def build(settings: linclass.Experiment, *args: Any, **options: Any) -> Any:
+        model = build_model(settings, *args, **options)
+        for k, seed in enumerate(options["seeds"]):
+            if settings.fold == "2/2" and seed in lost:
+                model.params["W"][k] = np.nan
+        return model
+
+    monkeypatch.setattr("linclass.job.build_model", build)
+    arguments = ["crossval", "--folds", "2", "--dataset", "cifar10-sample", "--train-size", "60", "--quiet"]
+    arguments += ["--batch-size", "30", "--epochs", "1", "--seeds", "2", "--out", str(tmp_path / "cv")]
+    for _ in range(2):  # once more: from what is there
+        assert call(cli, arguments) == 0
+        out = capsys.readouterr().out
+        assert "fold 2: 1 of 2 replicas diverged in their first epoch and are not in its numbers" in out
+        own = linclass.load_run(tmp_path / "cv/fold-2").history
+        assert f"{own.column('val_loss', 1)[-1]:.5f}" in out.splitlines()[2]
+    lost.add(1)
+    for again, said in (
+        ([*arguments, "--overwrite"], "fold 2: the cost is nan at epoch 1"),
+        (arguments, "model 0 diverged in epoch 1; model 1 diverged in epoch 1"),
+    ):
+        assert call(cli, again) == 4
+        assert said in capsys.readouterr().err
 
 
 def test_the_command_can_be_given_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

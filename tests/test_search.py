@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from linclass import blas, experiment
+from linclass import blas, experiment, scoring
 from linclass.callbacks import is_patience_over
+from linclass.cli import cli
 from linclass.console import call
 from linclass.errors import DataError, InterruptedRun, RunTakenError, UsageError
 from linclass.history import History
 from linclass.job import Job, build, stoppers
+from linclass.models.build import build_model
 from linclass.run_data import load_data
 from linclass.runs import Run
-from linclass.search import Plan, grid_search, random_search, search, space
+from linclass.search import Plan, grid_search, random_search, report, search, space
 from linclass.search.executors import here, processes
 from linclass.search.packs import Pack, PackResult, pack, train_pack
-from linclass.search.trials import draw
+from linclass.search.trials import best_row, draw
 from linclass.settings import Experiment
 from linclass.sweep_command import sweep
 from linclass.whole_splits import evaluate
@@ -151,6 +155,148 @@ def test_grid_search_ranks_by_accuracy_too(tmp_path: Path) -> None:
     assert found.best.score.val_accuracy == max(result.score.val_accuracy for result in found.results)
     assert found.settings.seeds == 2
     assert Run(tmp_path / "best").settings.seeds == 1
+
+
+@pytest.mark.parametrize("rank", ["loss", "accuracy"])
+@pytest.mark.parametrize("drawn", [{"fold": "1/5"}, {"label_noise": 0.4}, {"fold": "2/3", "split_seed": 4}])
+def test_replicas_of_a_trial_are_single_runs_and_the_best_is_scored_on_its_own_rows(
+    drawn: dict[str, Any], rank: str, tmp_path: Path
+) -> None:
+    base = Experiment(
+        dataset="mnist-sample", train_size=60, batch_size=20, epochs=5, seed=10, seeds=3, **drawn
+    )
+    found = grid_search({"eta": [0.05, 0.5]}, base, rank=rank, out=tmp_path / "f")
+    for result in found.results:
+        own = result.trial.settings.replace(seeds=1)
+        singles = [
+            experiment.run(own.replace(seed=10 + k), out=tmp_path / f"{result.trial.number}-{k}").history.rows
+            for k in range(3)
+        ]
+        for rows, single in zip(result.histories, singles, strict=True):
+            assert without_seconds(rows) == without_seconds(single)
+        best = [best_row(rows) for rows in singles]
+        assert result.score.val_loss == pytest.approx(np.mean([row["val_loss"] for row in best]))
+        assert result.score.val_accuracy == pytest.approx(np.mean([row["val_accuracy"] for row in best]))
+    kept, k = Run(tmp_path / "f/best"), found.replica
+    assert kept.settings == found.settings.replace(seeds=1, seed=10 + k)
+    assert without_seconds(kept.history.rows) == without_seconds(found.best.histories[k])
+    rows = [best_row(history) for history in found.best.histories]
+    ranked = [row["val_loss"] if rank == "loss" else -row["val_accuracy"] for row in rows]
+    assert k == int(np.argmin(ranked))
+    assert kept.epoch_of("best") == rows[k]["epoch"]
+    (measured,) = scoring.evaluate_run(kept.path, split="validation")
+    assert measured.loss == pytest.approx(rows[k]["val_loss"], rel=1e-6)
+    assert measured.accuracy == pytest.approx(rows[k]["val_accuracy"])
+
+
+def without_seconds(rows: Any) -> list[dict[str, Any]]:
+    return [{name: row[name] for name in row if name not in ("seconds", "model")} for row in rows]
+
+
+def test_a_pack_that_kept_another_replicas_epochs_is_trained_again(tmp_path: Path) -> None:
+    """As format 1 did: the first replica's, whichever was the best."""
+    plan = Plan(space(None, {"eta": [1e-3, 1e-2, 1e-1]}), BASE.replace(seeds=3, seed=2))
+    found = search(plan, out=tmp_path)
+    replicas = []
+    for path in sorted(tmp_path.glob("packs/*.json")):
+        record = json.loads(path.read_text())
+        (result,) = record["results"]
+        result["history"] = result.pop("histories")[0]
+        replicas.append(record["replica"])
+        path.write_text(json.dumps(record))
+    assert any(replicas)
+    trained: list[int] = []
+    again = search(plan, out=tmp_path, executor=counting(trained))
+    assert trained == [number for number, replica in enumerate(replicas) if replica]
+    assert again.rows() == found.rows()
+
+
+def test_a_trial_that_lost_a_replica_is_a_result_and_comes_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_seeds(monkeypatch, lambda settings, seed: seed == 0 and settings.eta < 0.5)
+    base = Experiment(dataset="mnist-sample", train_size=60, batch_size=20, epochs=2, seeds=2)
+    found = grid_search({"eta": [0.1, 1e-6, 1.0]}, base, out=tmp_path / "f")
+    assert [result.lost for result in found.results] == [1, 1, 0]
+    assert [result.score.status for result in found.results] == ["diverged", "diverged", "finished"]
+    assert found.results[0].score.val_loss < found.results[1].score.val_loss
+    assert found.best.trial.number == 2
+    assert [row[1] for row in report.table(found)[1:]] == ["2", "0", "1"]
+    assert any(remark.startswith("trial 0, 1: some replicas diverged") for remark in report.remarks(found))
+    # a mean over what is left: the run with the other seed
+    alone = experiment.run(base.replace(eta=0.1, seed=1, seeds=1), out=tmp_path / "alone").history
+    assert found.results[0].score.val_loss == alone.column("val_loss").min()
+    # all lost one: the best of them is kept, its second replica
+    found = grid_search({"eta": [1e-6, 0.1]}, base, out=tmp_path / "g")
+    assert (found.best.trial.number, found.replica) == (1, 1)
+    kept = Run(tmp_path / "g/best")
+    assert without_seconds(kept.history.rows) == without_seconds(alone.rows)
+    assert kept.settings.seed == 1
+    lose_seeds(monkeypatch, lambda settings, seed: True)
+    with pytest.raises(UsageError, match="every trial diverged"):
+        grid_search({"eta": [1e-6, 0.1]}, base, out=tmp_path / "h")
+
+
+BEST_AGAIN: list[tuple[str, str]] = [
+    ("--dataset mnist-sample --scaling per-pixel", "eta=0.1,0.2"),
+    ("--dataset mnist-sample --model mlp --init normal --activation tanh", "hidden=8,9"),
+    ("--model mlp --hidden 8 --init-std 0.1", "layers=1,2 activation=tanh,relu"),
+    ("--dataset mnist-sample --seeds 2 --seed 3 --fold 1/4", "eta=0.1"),
+    ("--label-noise 0.3 --split-seed 5 --split all --drop-last", "eta=0.01,0.02"),
+    ("--dataset OWN --dtype float64", "scaling=raw,global init=uniform,xavier"),
+    ("--model mlp --hidden 8 --optimizer nesterov", "batch-norm=on momentum=0,0.5"),
+    ("--augment mirror,shift:2 --schedule step:1:0.5", "eta=0.01"),
+]
+
+
+@pytest.mark.parametrize(("options", "grid"), BEST_AGAIN, ids=[options for options, _ in BEST_AGAIN])
+def test_the_printed_command_is_the_best_trial(
+    options: str, grid: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "my own.npz"
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 90)
+    np.savez(
+        own,
+        x_train=rng.normal(size=(90, 4)) + y[:, None],
+        y_train=y,
+        x_test=rng.normal(size=(9, 4)),
+        y_test=y[:9],
+    )
+    common = ["--dataset", "cifar10-sample", "--train-size", "60", "--batch-size", "20", "--epochs", "2"]
+    given = [str(own) if word == "OWN" else word for word in options.split()]
+    spaces = [word for one in grid.split() for word in ("--grid", one)]
+    assert call(sweep, [*common, *given, *spaces, "--out", str(tmp_path / "f"), "--quiet"]) == 0
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith("the best again: ")]
+    program, *words = shlex.split(line.removeprefix("the best again: "))
+    assert (program, words[0]) == ("linclass", "train")
+    assert call(cli, [*words, "--out", str(tmp_path / "again"), "--quiet"]) == 0
+    again, kept = Run(tmp_path / "again"), Run(tmp_path / "f/best")
+    assert kept.settings == again.settings.replace(seeds=1, seed=kept.settings.seed)
+    with (tmp_path / "f/trials.csv").open() as file:
+        lowest = min(float(row["val_loss"]) for row in csv.DictReader(file))
+    losses = [again.history.column("val_loss", k).min() for k in range(again.settings.seeds)]
+    assert np.mean(losses) == pytest.approx(lowest, rel=1e-5)
+
+
+def test_the_printed_command_looks_for_the_data_where_the_search_did(tmp_path: Path) -> None:
+    settings = BASE.resolved()
+    assert report.command_line(settings, tmp_path / "a b").endswith(f" --data-dir '{tmp_path}/a b'")
+    assert "--data-dir" not in report.command_line(settings)
+
+
+def lose_seeds(monkeypatch: pytest.MonkeyPatch, lost: Callable[[Experiment, int], bool]) -> None:
+    """Let the replicas diverge at once whose (settings, seed) `lost` names."""
+
+    def build(settings: Experiment, *args: Any, **options: Any) -> Any:
+        model = build_model(settings, *args, **options)
+        for k, seed in enumerate(options["seeds"]):
+            if lost(settings, seed):
+                for array in model.params.values():
+                    array[k] = np.nan
+        return model
+
+    monkeypatch.setattr("linclass.job.build_model", build)
 
 
 def test_diverged_trials_are_results(tmp_path: Path) -> None:

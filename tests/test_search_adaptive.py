@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from linclass.console import call
 from linclass.errors import InterruptedRun, UsageError
+from linclass.models.build import build_model
 from linclass.search import Plan, Sampler, search, space
 from linclass.search.adaptive import Adaptive
 from linclass.search.packs import Pack, train_pack
@@ -31,12 +35,15 @@ PLAN = Plan(
 pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
+def opened(storage: str) -> Any:
+    if not storage.startswith("journal:"):
+        return storage
+    backend = optuna.storages.journal.JournalFileBackend(storage.removeprefix("journal:"))
+    return optuna.storages.JournalStorage(backend)
+
+
 def study_in(storage: str) -> optuna.Study:
-    opened = storage
-    if storage.startswith("journal:"):
-        backend = optuna.storages.journal.JournalFileBackend(storage.removeprefix("journal:"))
-        opened = optuna.storages.JournalStorage(backend)
-    return optuna.load_study(study_name=None, storage=opened)
+    return optuna.load_study(study_name=None, storage=opened(storage))
 
 
 def test_tpe_learns_from_what_it_was_told(tmp_path: Path) -> None:
@@ -87,6 +94,50 @@ def test_pruners_give_up_what_lags_behind(pruner: str, tmp_path: Path) -> None:
     assert again.rows() == found.rows()
 
 
+@pytest.mark.parametrize("pruner", ["none", "median"])
+def test_sweeps_that_share_a_storage_have_studies_of_their_own(pruner: str, tmp_path: Path) -> None:
+    sampler = Sampler(pruner=pruner, storage=f"journal:{tmp_path / 'shared'}", together=2)
+    plan = replace(PLAN, sampler=sampler, trials=4, settings=BASE.replace(epochs=2))
+    first = search(plan, out=tmp_path / "first")
+    second = search(plan, out=tmp_path / "second")
+    assert second.rows() == first.rows()
+    assert len(optuna.get_all_study_names(opened(sampler.storage))) == 2
+    # a sweep that is found again, moved or not, goes on in its own; one that starts afresh forgets it
+    (tmp_path / "second").rename(tmp_path / "moved")
+    assert search(plan, out=tmp_path / "moved").rows() == first.rows()
+    assert search(plan, out=tmp_path / "moved", overwrite=True).rows() == first.rows()
+    assert len(optuna.get_all_study_names(opened(sampler.storage))) == 2
+    # where the directory was deleted by hand, its study is nobody's
+    shutil.rmtree(tmp_path / "moved")
+    assert search(plan, out=tmp_path / "moved").rows() == first.rows()
+    assert [one.n_trials for one in optuna.get_all_study_summaries(opened(sampler.storage))] == [4, 4, 4]
+
+
+def test_a_trial_that_lost_a_replica_has_failed_and_others_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Plan(
+        space(None, {"lr": [1e-4, 1e-3, 1e-2]}),
+        BASE.replace(seeds=2, epochs=2),
+        trials=4,
+        sampler=Sampler(together=2),
+    )
+
+    def build(settings: Experiment, *args: Any, **options: Any) -> Any:
+        model = build_model(settings, *args, **options)
+        if settings.eta < 1e-2:  # the first or the second replica
+            model.params["W"][int(settings.eta == 1e-4)] = np.nan
+        return model
+
+    monkeypatch.setattr("linclass.job.build_model", build)
+    found = search(plan, out=tmp_path)
+    study = study_in(f"journal:{tmp_path / 'study.journal'}")
+    states = ["FAIL" if result.trial.settings.eta < 1e-2 else "COMPLETE" for result in found.results]
+    assert len(set(states)) == 2
+    assert [trial.state.name for trial in study.trials] == states
+    assert study.best_trial.number == found.best.trial.number
+
+
 def test_what_does_not_go_together_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -98,7 +149,7 @@ def test_what_does_not_go_together_is_refused(
         Sampler(pruner="mean")
     bad = Sampler(storage="sqlite:////no/such/place/study.db")
     with pytest.raises(UsageError, match="expected sqlite:///FILE or journal:FILE"):
-        Adaptive(PLAN.space, BASE, bad, tmp_path, trials=1).propose([])
+        Adaptive(PLAN.space, BASE, bad, tmp_path, study="s", trials=1).propose([])
     monkeypatch.chdir(tmp_path)
     arguments = ["--dataset", "cifar10-sample", "--train-size", "200", "--epochs", "1", "--quiet"]
     arguments += ["--random", "lr=log:1e-4:1e-2", "--trials", "2"]

@@ -23,7 +23,7 @@ def result(number: int, accuracy: float, epochs: int = 3, **values: Any) -> Resu
     history = [{"epoch": e + 1, "val_loss": loss + 0.1 * (epochs - e)} for e in range(epochs)]
     score = Score("finished", epochs, epochs, loss if epochs else math.inf, p, error, loss, p)
     settings = Experiment(model="mlp", hidden="10").resolved()
-    return Result(Trial(number, 0, values, settings.replace(**values)), score, history)
+    return Result(Trial(number, 0, values, settings.replace(**values)), score, [history])
 
 
 FOUND = [
@@ -74,11 +74,11 @@ def test_the_table_marks_what_cannot_be_told_from_the_best(tmp_path: Path) -> No
     assert rows[1][-3] == "50.00 ± 2.24 %"
     remarks = report.remarks(found(tmp_path))
     assert remarks[0].startswith("1 of the other 3 trials are within one standard error (2.24 points)")
-    assert remarks[-1] == ("the best again: linclass train --model mlp --hidden 20 --init he --eta 0.01")
+    assert remarks[-1] == ("the best again: linclass train --model mlp --hidden 20 --eta 0.01")
 
 
 def test_the_command_line_of_settings() -> None:
     settings = Experiment(batch_norm=True, model="mlp", hidden="8,4", schedule="warmup:2,cosine")
     assert report.command_line(settings.resolved()) == (
-        "linclass train --model mlp --hidden 8,4 --init he --batch-norm --schedule warmup:2,cosine"
+        "linclass train --model mlp --hidden 8,4 --batch-norm --schedule warmup:2,cosine"
     )

@@ -128,6 +128,23 @@ def test_layers_repeat_the_width() -> None:
     assert apply(base, {"layers": 4, "hidden": "7"}).hidden == "7,7,7"
 
 
+def test_one_layer_is_the_linear_model() -> None:
+    base = Experiment(model="mlp", hidden="10", dropout=0.2, batch_norm=True, eta=0.1)
+    assert apply(base, {"layers": 1}) == Experiment(eta=0.1)
+    assert apply(base, {"layers": 1, "hidden": "7", "dropout": 0.5}) == Experiment(eta=0.1)
+    assert apply(Experiment(), {"layers": 1}) == Experiment()
+    found = draw(space({"layers": ([1, 3], "int")}, {"hidden": [10, 20]}), base, trials=8)
+    for trial in found:
+        layers = trial.values["layers"]
+        assert len(trial.settings.hidden_sizes) == layers - 1
+        assert (trial.settings.model, trial.settings.init) == (
+            ("linear", "normal") if layers == 1 else ("mlp", "he")
+        )
+    assert {trial.values["layers"] for trial in found} == {1, 2, 3}
+    with pytest.raises(UsageError, match="layers is 1: --model torch-mlp has at least 2"):
+        apply(Experiment(model="torch-mlp", hidden="10"), {"layers": 1})
+
+
 RANGES = st.tuples(st.floats(1e-8, 1e3), st.floats(1e-8, 1e3)).filter(lambda pair: pair[0] < pair[1] * 0.99)
 
 

@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
-import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +62,8 @@ class Adaptive:
 
     Args:
         space, settings, rank, seed: as in `sweep.Plan`; all dimensions are Optuna's, a grid's as categories.
-        trials: how many in all. place: the sweep directory.
+        trials: how many in all. place: the sweep directory. study: the name of its study, which no other
+            sweep directory has.
     """
 
     def __init__(
@@ -74,6 +73,7 @@ class Adaptive:
         sampler: Sampler,
         place: Path,
         *,
+        study: str,
         trials: int,
         rank: str = "loss",
         seed: int = 0,
@@ -82,8 +82,7 @@ class Adaptive:
         self.settings, self.sampler, self.trials = settings, sampler, trials
         self.storage = sampler.storage or f"journal:{place / JOURNAL}"
         self.rank, self.seed = RANKS[rank], seed
-        identity = json.dumps([space.to_json(), settings.to_dict(), trials, rank, seed, asdict(sampler)])
-        self.name = f"linclass-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+        self.name = study
         self._running: dict[int, Any] = {}
 
     def propose(self, results: Sequence[Result]) -> list[Trial]:
@@ -156,7 +155,7 @@ class Adaptive:
             return
         if score.status == "pruned":
             self.study.tell(number, state=optuna.trial.TrialState.PRUNED)
-        elif not result.history:
+        elif result.lost:
             self.study.tell(number, state=optuna.trial.TrialState.FAIL)
         else:
             self.study.tell(number, self.rank(score))

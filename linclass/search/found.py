@@ -21,8 +21,9 @@ class Found:
     """What a search came to.
 
     Attributes:
-        path: the sweep directory. best: the best trial. model: its model (K = 1) at its best epoch.
+        path: the sweep directory. best: the best trial. model: its best replica's (K = 1) at its best epoch.
         results: all trials, in their order. rank: what "best" means, "loss" or "accuracy".
+        replica: which of the best trial's `model` is.
     """
 
     path: Path
@@ -30,6 +31,7 @@ class Found:
     model: Model = field(repr=False)
     results: Sequence[Result] = field(repr=False)
     rank: str = "loss"
+    replica: int = 0
 
     @property
     def settings(self) -> Experiment:

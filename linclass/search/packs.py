@@ -22,7 +22,7 @@ from linclass.history import History, Row
 from linclass.job import STACKED, build, stoppers
 from linclass.params import Array
 from linclass.run_data import load_data
-from linclass.search.trials import RANKS, Result, Score, Trial, standard_error
+from linclass.search.trials import Result, Score, Trial, best_row, order, standard_error
 from linclass.settings import Experiment
 from linclass.train_state import TrainState
 from linclass.training import Callback, Trainer
@@ -180,13 +180,16 @@ def _nothing(text: str) -> None:
 
 def _result(trial: Trial, state: TrainState, models: range, rows: int) -> Result:
     """Scores at the epoch of the lowest validation loss, means over the trial's models."""
-    histories = [state.history.of_model(k) for k in models]
+    histories = [
+        [{name: row[name] for name in row if name != "model"} for row in state.history.of_model(k)]
+        for k in models
+    ]
     begun = [
         history[int(state.best_epoch[k]) - 1] for k, history in zip(models, histories, strict=True) if history
     ]
     if not begun:
         nan = float("nan")
-        return Result(trial, Score("diverged", 0, 0, float("inf"), 0.0, nan, nan, nan), [])
+        return Result(trial, Score("diverged", 0, 0, float("inf"), 0.0, nan, nan, nan), histories)
 
     def mean(name: str) -> float:
         return float(np.mean([row[name] for row in begun]))
@@ -205,25 +208,28 @@ def _result(trial: Trial, state: TrainState, models: range, rows: int) -> Result
         train_loss=mean("train_loss"),
         train_accuracy=mean("train_accuracy"),
     )
-    own = [{name: row[name] for name in row if name != "model"} for row in histories[0]]
-    return Result(trial, score, own)
+    return Result(trial, score, histories)
 
 
 def _with_best(task: Pack, results: tuple[Result, ...], state: TrainState, seconds: float) -> PackResult:
     """The results with the weights of the best model among them."""
-    rank = RANKS[task.rank]
-    best = min(range(len(results)), key=lambda i: rank(results[i].score))
+    best = min(range(len(results)), key=lambda i: order(results[i], task.rank))
     replicas = task.trials[0].settings.seeds
-    k = best * replicas + min(range(replicas), key=lambda r: _lowest(state, best * replicas + r))
+    replica = min(range(replicas), key=lambda r: _rank_of(results[best].histories[r], task.rank))
+    k = best * replicas + replica
     weights = Weights(
         {name: array[k : k + 1].copy() for name, array in state.best.items()},
         {name: array[k : k + 1].copy() for name, array in state.best_buffers.items()},
     )
-    return PackResult(results, best, k - best * replicas, weights, seconds)
+    return PackResult(results, best, replica, weights, seconds)
 
 
-def _lowest(state: TrainState, k: int) -> float:
-    return min((row["val_loss"] for row in state.history.of_model(k)), default=float("inf"))
+def _rank_of(history: Sequence[Row], rank: str) -> float:
+    """What makes a replica better, as RANKS: the lower of these numbers."""
+    if not history:
+        return float("inf")
+    row = best_row(history)
+    return float(row["val_loss"] if rank == "loss" else -row["val_accuracy"])
 
 
 def history_of(rows: Sequence[Row]) -> History:

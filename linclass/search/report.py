@@ -7,7 +7,10 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from linclass.search.found import Found
+from linclass.search.trials import best_row, order
 from linclass.settings import Experiment, option_names_of
 
 _SHOWN = 20
@@ -18,14 +21,15 @@ def table(found: Found) -> list[tuple[str, ...]]:
     """The best trials first, as text; `*` marks those within one standard error of the best accuracy."""
     fields = list(found.results[0].trial.values)
     heading = ("", "trial", *fields, "val loss", "val accuracy", "best epoch", "status")
-    rows = sorted(found.rows(), key=lambda row: (_order(row, found.rank), row["trial"]))
-    return [heading, *(_cells(row, fields) for row in rows[:_SHOWN])]
+    rows = {row["trial"]: row for row in found.rows()}
+    best = sorted(found.results, key=lambda result: order(result, found.rank))[:_SHOWN]
+    return [heading, *(_cells(rows[result.trial.number], fields) for result in best)]
 
 
-def remarks(found: Found) -> list[str]:
-    """How sure the choice is, and the best trial's command line."""
+def remarks(found: Found, data_dir: Path | None = None) -> list[str]:
+    """How sure the choice is, which trials lost replicas, and the best trial's command line."""
     rows, best = found.rows(), found.best
-    again = f"the best again: {command_line(found.settings)}"
+    again = f"the best again: {command_line(found.settings, data_dir)}"
     if not math.isfinite(best.score.val_accuracy):  # of a regression
         return [again]
     close = sum(row["close"] for row in rows) - 1
@@ -38,7 +42,23 @@ def remarks(found: Found) -> list[str]:
     ]
     if len(rows) > _SHOWN:
         said.insert(0, f"the best {_SHOWN} of {len(rows)} trials; all of them in {found.path / 'trials.csv'}")
+    if lost := [str(one.trial.number) for one in found.results if 0 < one.lost < len(one.histories)]:
+        said.append(
+            f"trial {', '.join(lost)}: some replicas diverged in their first epoch and are not in the means; "
+            "such trials come after those that lost none"
+        )
     return [*said, again]
+
+
+def model_line(found: Found) -> str:
+    """Where the best model is; of several replicas, which one it is and its own numbers."""
+    line = f"in {found.path}; the best model in {found.path / 'best'}"
+    if found.settings.seeds == 1:
+        return line
+    row = best_row(found.best.histories[found.replica])
+    numbers = f"validation loss {row['val_loss']:.4f}, accuracy {100 * row['val_accuracy']:.2f} %"
+    seed = found.settings.seed + found.replica
+    return f"{line}, the replica with seed {seed}: {numbers}, epoch {row['epoch']}"
 
 
 def draw(found: Found) -> list[Path]:
@@ -70,14 +90,15 @@ def _curves(found: Found, title: str) -> Any:
     """Validation loss over epochs of the few best trials."""
     from linclass import plots
 
-    order = {row["trial"]: _order(row, found.rank) for row in found.rows()}
-    begun = [result for result in found.results if result.history]
-    best = sorted(begun, key=lambda result: order[result.trial.number])[:_CURVES]
+    begun = [result for result in found.results if any(result.histories)]
+    best = sorted(begun, key=lambda result: order(result, found.rank))[:_CURVES]
     epochs = max(result.score.epochs for result in best)
     series = {}
     for result in best:
-        losses = [row["val_loss"] for row in result.history]
-        series[f"trial {result.trial.number}"] = losses + [math.nan] * (epochs - len(losses))
+        losses = np.full((epochs, len(result.histories)), np.nan)
+        for k, history in enumerate(result.histories):
+            losses[: len(history), k] = [row["val_loss"] for row in history]
+        series[f"trial {result.trial.number}"] = losses
     return plots.curves(range(1, epochs + 1), series, title=f"the best of {title}", ylabel="validation loss")
 
 
@@ -85,20 +106,18 @@ def _label(name: str) -> str:
     return {"l2": "lambda"}.get(name, name.replace("_", " "))
 
 
-def command_line(settings: Experiment) -> str:
-    """`linclass train` with the options that make these settings."""
+def command_line(settings: Experiment, data_dir: Path | None = None) -> str:
+    """`linclass train` with the options that make these resolved settings."""
     words = ["linclass", "train"]
-    for name, (value, _) in settings.differences(Experiment().resolved()).items():
+    for name, (value, default) in settings.differences(Experiment()).items():
+        if default == "auto" and settings.replace(**{name: default}).resolved() == settings:
+            continue
         option = option_names_of(name)[0]
         if isinstance(value, bool):
             words.append(option if value else f"--no-{option[2:]}")
         else:
             words += [option, str(value)]
-    return shlex.join(words)
-
-
-def _order(row: dict[str, Any], rank: str) -> float:
-    return float(row["val_loss"] if rank == "loss" else -row["val_accuracy"])
+    return shlex.join(words if data_dir is None else [*words, "--data-dir", str(data_dir)])
 
 
 def _cells(row: dict[str, Any], fields: list[str]) -> tuple[str, ...]:

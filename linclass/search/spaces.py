@@ -25,7 +25,8 @@ from linclass.settings import Experiment, check_value, option_names
 
 MODES = ("log", "int", "float", "item")
 LAYERS = "layers"
-"""Not a field: the affine layers of an MLP, whose `hidden` is then one width, repeated layers - 1 times."""
+"""Not a field: the affine layers of an MLP, whose `hidden` is then one width, repeated layers - 1 times;
+with one layer it is the linear model."""
 
 _FIELDS = {field.name: field for field in dataclasses.fields(Experiment)}
 NAMES = {
@@ -234,9 +235,16 @@ def apply(base: Experiment, values: Mapping[str, Any]) -> Experiment:
     """`base` with a trial's values. Raises UsageError where they do not go together."""
     changes = dict(values)
     layers = changes.pop(LAYERS, None)
-    if layers is not None:
+    if layers == 1:
+        if changes.get("model", base.model) == "torch-mlp":
+            raise UsageError(
+                "layers is 1: --model torch-mlp has at least 2; try --model mlp, which then is linear"
+            )
+        # an MLP without hidden layers is the linear model, and has nothing to drop or to normalise
+        changes |= {"model": "linear", "hidden": "", "dropout": 0.0, "batch_norm": False}
+    elif layers is not None:
         width = str(changes.get("hidden", base.hidden))
-        if layers > 1 and not width.isdecimal():
+        if not width.isdecimal():
             raise UsageError(f"layers is {layers}: expected --hidden with one width to repeat, not {width!r}")
         changes["hidden"] = ",".join([width] * (layers - 1))
     return base.replace(**changes)

@@ -15,6 +15,7 @@ import contextlib
 import json
 import math
 import re
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -29,15 +30,16 @@ from linclass.search.trials import Result, Score, Trial
 
 _LIMIT = 1 << 30
 _PICTURE = re.compile(r"(score_\w+|parallel|curves)\.png")
-_ANY = ("format", "linclass", "settings")
-"""What in sweep.json may be another's: the version that wrote it; the settings are compared by field."""
+_ANY = ("format", "linclass", "settings", "study")
+"""What in sweep.json may be another's: the version that wrote it, the name of its study; the settings are
+compared by field."""
 
 
 class Store:
-    """A sweep directory that this process holds."""
+    """A sweep directory that this process holds. study: the name of its adaptive search's study."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, study: str) -> None:
+        self.path, self.study = path, study
 
     def pack_path(self, number: int) -> Path:
         """Of a finished pack."""
@@ -62,6 +64,7 @@ class Store:
     def load(self, number: int, trials: Sequence[Trial]) -> PackResult | None:
         """The finished pack of these trials; None where it is not finished.
 
+        Nor is one that lacks its best replica's epochs: format 1 kept the first replica's only.
         Raises DataError where the files are damaged or belong to other trials.
         """
         path = self.pack_path(number)
@@ -73,6 +76,8 @@ class Store:
             results = tuple(_from_json(one, trial, format) for one, trial in pairs)
             arrays = npz.read(path.with_suffix(".npz"), required=record["arrays"], max_bytes=_LIMIT)
             best, replica, seconds = int(record["best"]), int(record["replica"]), float(record["seconds"])
+            if len(results[best].histories) <= replica:
+                return None
         except (AttributeError, KeyError, TypeError, ValueError, DataError) as error:
             raise DataError(
                 f"{path} is not a pack of this sweep ({error}): delete it, to train its trials again"
@@ -98,14 +103,24 @@ def claim(path: Path, plan: Mapping[str, Any], *, overwrite: bool) -> Iterator[S
     files.make_directory(path / "packs")
     with files.locked(path / ".lock"):
         files.sweep_temporaries(path)
+        study = _study_of(path) or f"linclass-{secrets.token_hex(8)}"
         if overwrite:
             _clear(path)
         if (path / "run.json").exists():
             raise RunTakenError(f"{path} holds a run: give the sweep another place with --out")
         _check_same(path, plan)
         files.make_directory(path / "packs")
-        files.write_json(path / "sweep.json", plan)
-        yield Store(path)
+        files.write_json(path / "sweep.json", {**plan, "study": study})
+        yield Store(path, study)
+
+
+def _study_of(path: Path) -> str:
+    """The name in the sweep.json that is there; empty where there is none."""
+    with contextlib.suppress(DataError):
+        there = files.read_json(path / "sweep.json")
+        if isinstance(there, dict) and isinstance(there.get("study"), str):
+            return str(there["study"])
+    return ""
 
 
 def _check_same(path: Path, plan: Mapping[str, Any]) -> None:
@@ -148,7 +163,10 @@ def _to_json(result: Result) -> dict[str, Any]:
         "values": dict(trial.values),
         "settings": trial.settings.to_dict(),
         "score": {name: _plain(value) for name, value in asdict(result.score).items()},
-        "history": [{name: _plain(value) for name, value in row.items()} for row in result.history],
+        "histories": [
+            [{name: _plain(value) for name, value in row.items()} for row in history]
+            for history in result.histories
+        ],
     }
 
 
@@ -157,9 +175,12 @@ def _from_json(record: Mapping[str, Any], trial: Trial, format: Any) -> Result:
     own = Trial(record["trial"], record["round"], record["values"], settings)
     if own != trial:
         raise ValueError(f"it holds trial {own.number} with {dict(own.values)}")
-    rows: list[Row] = [{name: _number(value) for name, value in row.items()} for row in record["history"]]
+    kept = record["histories"] if "histories" in record else [record["history"]]
+    histories: list[list[Row]] = [
+        [{name: _number(value) for name, value in row.items()} for row in history] for history in kept
+    ]
     score = {name: _number(value) for name, value in record["score"].items()}
-    return Result(own, Score(**score), rows)
+    return Result(own, Score(**score), histories)
 
 
 def _plain(value: Any) -> Any:

@@ -133,7 +133,14 @@ def search(
         propose: Propose = plan.propose
         if plan.sampler is not None:
             adaptive = Adaptive(
-                plan.space, settings, plan.sampler, place, trials=plan.trials, rank=plan.rank, seed=plan.seed
+                plan.space,
+                settings,
+                plan.sampler,
+                place,
+                study=kept.study,
+                trials=plan.trials,
+                rank=plan.rank,
+                seed=plan.seed,
             )
             if overwrite:
                 adaptive.forget()
@@ -210,21 +217,22 @@ class _Driver:
         pack = next(p for p in self.packs.values() if p.results[p.best].trial.number == best.trial.number)
         settings = best.trial.settings.replace(seeds=1, seed=best.trial.settings.seed + pack.replica)
         dataset = packs.load(settings, self.data_dir)
-        if not best.history:
+        if best.lost == len(best.histories):
             raise UsageError(
                 f"every trial diverged in its first epoch: search smaller learning rates ({self.kept.path})"
             )
+        own = best.histories[pack.replica]
         model = experiment.keep_trained(
             settings,
             dataset,
             pack.weights.params,
             pack.weights.buffers,
-            packs.history_of(best.history),
-            best.score.best_epoch,
+            packs.history_of(own),
+            trials.best_row(own)["epoch"],
             self.kept.path / "best",
             note=f"trial {best.trial.number} of the sweep in {self.kept.path}",
         )
-        return Found(self.kept.path, best, model, results, self.plan.rank)
+        return Found(self.kept.path, best, model, results, self.plan.rank, pack.replica)
 
 
 def check(asked: Sequence[Trial], data_dir: Path | None) -> None:

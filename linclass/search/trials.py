@@ -31,11 +31,11 @@ class Trial:
 
 @dataclass(frozen=True)
 class Score:
-    """What a trial came to, at the epoch with its lowest validation loss (means over its seeds).
+    """What a trial came to: means over its replicas, each at the epoch with its lowest validation loss.
 
     Attributes:
         status: finished, stopped (by patience or the overfit threshold), pruned, or diverged.
-        epochs: how many were trained. best_epoch: the one that the numbers are of.
+        epochs: how many were trained. best_epoch: the one that the numbers are of (the first replica's).
         val_loss: mean loss without the penalty; inf for a trial without one finished epoch.
         val_error: standard error of val_accuracy p over the n validation rows, sqrt(p (1 - p) / n).
     """
@@ -52,11 +52,16 @@ class Score:
 
 @dataclass(frozen=True)
 class Result:
-    """A trial, its score, and its epochs (of its first seed)."""
+    """A trial, its score, and the epochs of each of its replicas."""
 
     trial: Trial
     score: Score
-    history: Sequence[Row] = field(repr=False)
+    histories: Sequence[Sequence[Row]] = field(repr=False)
+
+    @property
+    def lost(self) -> int:
+        """The number of replicas that diverged in their first epoch; they are not in the score."""
+        return sum(not history for history in self.histories)
 
     def pruned(self) -> Result:
         """The same, given up by a pruner."""
@@ -114,9 +119,22 @@ RANKS: Mapping[str, Rank] = {
 """What makes a trial better: the lower of these numbers."""
 
 
+def order(result: Result, rank: str) -> tuple[int, float, int]:
+    """The key that sorts results, the best first; of equal ones the first.
+
+    One that lost a replica comes after all that did not: the mean over the others flatters it.
+    """
+    return result.lost, RANKS[rank](result.score), result.trial.number
+
+
 def best(results: Sequence[Result], rank: str) -> Result:
-    """The best of the results; of equal ones the first."""
-    return min(results, key=lambda result: (RANKS[rank](result.score), result.trial.number))
+    """The first of the results by `order`."""
+    return min(results, key=lambda result: order(result, rank))
+
+
+def best_row(history: Sequence[Row]) -> Row:
+    """The epoch with the lowest validation loss; of equal ones the first."""
+    return min(history, key=lambda row: float(row["val_loss"]))
 
 
 def standard_error(accuracy: float, n: int) -> float:
