@@ -97,6 +97,26 @@ def gradients(seeds: int, datasets: tuple[str, ...]) -> None:
         raise CheckFailedError("\n".join(wrong))
 
 
+@cli.command()
+@click.argument("other", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--only", "names", multiple=True, help="this setting only; may be given several times")
+@click.option("--within", default=0.0, show_default=True, help="the largest difference that passes")
+def golden(other: Path, names: tuple[str, ...], within: float) -> None:
+    """Train a set of settings here and in the checkout OTHER, and compare every number."""
+    from reliability.golden import RESUMED, SETTINGS, compare
+
+    unknown = sorted(set(names) - {*SETTINGS, RESUMED})
+    if unknown:
+        raise click.UsageError(f"--only {unknown[0]!r}: expected one of {', '.join((*SETTINGS, RESUMED))}")
+    with tempfile.TemporaryDirectory(dir=_memory()) as folder:
+        found = compare(Path.cwd(), other.resolve(), Path(folder), names)
+    rows: list[tuple[str, ...]] = [("setting", "numbers", "with other bits", "largest difference", "in")]
+    rows += [(d.name, f"{d.numbers:,}", f"{d.different:,}", f"{d.largest:.1e}", d.where) for d in found]
+    print_table(rows)
+    if any(one.largest > within for one in found):
+        raise CheckFailedError(f"a number differs by more than {within:g}")
+
+
 def _memory() -> Path | None:
     """A file system in memory, where there is one: what was written is the kernel's, synced or not."""
     return Path("/dev/shm") if Path("/dev/shm").is_dir() else None

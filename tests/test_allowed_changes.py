@@ -16,7 +16,7 @@ from linclass.listener import Listener
 from linclass.runs import load_run
 from linclass.settings import Experiment
 
-pytestmark = pytest.mark.usefixtures("no_pictures")
+pytestmark = [pytest.mark.bits, pytest.mark.usefixtures("no_pictures")]
 
 
 def write(path: Path, seed: int = 0, rows: int = 40) -> Path:

@@ -23,7 +23,7 @@ SMALL = linclass.Experiment(
 )
 
 
-pytestmark = pytest.mark.usefixtures("no_pictures_in_module")
+pytestmark = [pytest.mark.bits, pytest.mark.usefixtures("no_pictures_in_module")]
 
 
 @pytest.fixture(scope="module")

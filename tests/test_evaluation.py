@@ -36,6 +36,8 @@ from linclass.models.linear import Linear
 from linclass.models.mlp import MLP
 from linclass.whole_splits import evaluate
 
+pytestmark = pytest.mark.bits
+
 CLASSES = ("cat", "dog", "a very long name of a class", "ship")
 C, D, N = len(CLASSES), 12, 1203
 

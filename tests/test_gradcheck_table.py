@@ -20,6 +20,8 @@ from linclass.models.linear import Linear
 from linclass.models.mlp import MLP
 from reliability.gradients import DATASETS, FAULTS, MODELS, experiment
 
+pytestmark = pytest.mark.bits
+
 N, D, C = 5, 3, 3
 HIDDEN = (4, 3, 2)
 L2 = np.array([0.1, 0.0, 1.0, 0.01])

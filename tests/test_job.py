@@ -12,6 +12,8 @@ from linclass.models.build import replica_seeds
 from linclass.settings import Experiment
 from linclass.training import Callback, Trainer
 
+pytestmark = pytest.mark.bits
+
 D, N = 120, 600
 
 

@@ -12,6 +12,8 @@ from hypothesis.extra import numpy as hnp
 from linclass import kernels, rng
 from linclass.kernels import ACTIVATIONS, stacked
 
+pytestmark = pytest.mark.bits
+
 DTYPES = [np.float32, np.float64]
 HUGE = np.array([-1e38, -1e4, -88.8, -1.0, -1e-38, -0.0, 0.0, 1e-38, 0.5, 30.0, 709.0, 1e4, 1e38])
 

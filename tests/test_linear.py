@@ -12,6 +12,8 @@ from linclass.losses import make_loss
 from linclass.models.linear import Linear
 from linclass.optim import sgd
 
+pytestmark = pytest.mark.bits
+
 STRENGTHS = np.array([0.0, 0.1, 1.0])
 
 

@@ -12,6 +12,8 @@ from linclass.errors import UsageError
 from linclass.kernels import stacked
 from linclass.losses import LOSSES, make_loss
 
+pytestmark = pytest.mark.bits
+
 K, N, C = 3, 7, 4
 ROWS = [("softmax", 0.0), ("softmax", 0.3), ("bce", 0.0), ("svm", 0.0), ("squared", 0.0)]
 

@@ -22,6 +22,8 @@ from linclass.schedules import constant
 from linclass.settings import Experiment
 from linclass.training import Trainer
 
+pytestmark = pytest.mark.bits
+
 SIZES = (5, 7, 6, 4)
 STRENGTHS = np.array([0.0, 0.1, 1.0])
 

@@ -26,7 +26,7 @@ WANTED = npz.read(
     max_bytes=1 << 22,
 )
 
-pytestmark = pytest.mark.usefixtures("no_pictures")
+pytestmark = [pytest.mark.bits, pytest.mark.usefixtures("no_pictures")]
 
 
 def place(name: str, folder: Path) -> Path:

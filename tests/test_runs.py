@@ -24,6 +24,8 @@ from linclass.scoring import evaluate_run
 from linclass.search import grid_search
 from linclass.settings import Experiment
 
+pytestmark = pytest.mark.bits
+
 
 @pytest.fixture
 def own_npz(tmp_path: Path) -> Path:

@@ -36,7 +36,7 @@ MLP = BASE.replace(model="mlp", hidden="8", optimizer="adam")
 SPACE = {"lr": ([1e-4, 1e-2], "log"), "reg": ([1e-4, 1e-1], "log")}
 
 
-pytestmark = pytest.mark.usefixtures("no_pictures")
+pytestmark = [pytest.mark.bits, pytest.mark.usefixtures("no_pictures")]
 
 
 def test_only_what_differs_in_constants_shares_a_pack() -> None:

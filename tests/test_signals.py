@@ -20,7 +20,7 @@ from linclass.replicas import Replicas
 from linclass.runs import load_run
 from linclass.settings import Experiment
 
-pytestmark = pytest.mark.usefixtures("no_pictures")
+pytestmark = [pytest.mark.bits, pytest.mark.usefixtures("no_pictures")]
 
 
 def write(path: Path, rows: int = 100, features: int = 20) -> Path:

@@ -22,6 +22,8 @@ from linclass.train_state import TrainState
 from linclass.training import Callback, Trainer
 from linclass.whole_splits import evaluate
 
+pytestmark = pytest.mark.bits
+
 D, C, N = 7, 3, 53
 
 
