@@ -3,6 +3,7 @@
 Layers: a module imports only from lines above its own (`tests/test_layers.py` reads this list).
 
     errors.py       the few exception classes, each with its exit code
+    words.py        words of messages: a number with its noun
     rng.py          every random stream is named by its purpose
     files.py        durable write, lock, size-capped reading
     npz.py          reading and writing .npz without trust

@@ -16,6 +16,7 @@ from linclass.history import Row
 from linclass.params import Array
 from linclass.train_state import TrainState
 from linclass.training import Callback, Trainer
+from linclass.words import counted
 
 Note = Callable[[str], None]
 
@@ -83,8 +84,8 @@ class EarlyStop(Callback):
             if is_patience_over(state.history.column("val_loss", k), self.patience):
                 state.active[k] = False
                 self.note(
-                    f"{who(trainer, k)}stopped at epoch {state.history.epochs}: {self.patience} epochs "
-                    "without a lower validation loss"
+                    f"{who(trainer, k)}stopped at epoch {state.history.epochs}: "
+                    f"{counted(self.patience, 'epoch')} without a lower validation loss"
                 )
 
 

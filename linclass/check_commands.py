@@ -19,6 +19,7 @@ from linclass.options import (
     threads_option,
 )
 from linclass.settings import Experiment
+from linclass.words import counted
 
 GRADCHECK = Experiment()
 # what matters to `gradcheck` and to `optimum`, which train nothing
@@ -80,8 +81,10 @@ def gradcheck(function: str | None, quiet: bool, data_dir: Path | None, **given:
         say(f"{title}\n{report.text()}\n")
     failed = [title for title, report in reports if not report.passed]
     if failed:
-        raise CheckFailedError(f"{len(failed)} of {len(reports)} gradient checks failed: {'; '.join(failed)}")
-    say(f"all {len(reports)} gradient checks passed")
+        total = counted(len(reports), "gradient check")
+        raise CheckFailedError(f"{len(failed)} of {total} failed: {'; '.join(failed)}")
+    passed = "the gradient check" if len(reports) == 1 else f"all {len(reports)} gradient checks"
+    say(f"{passed} passed")
 
 
 @click.command()

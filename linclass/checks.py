@@ -20,6 +20,7 @@ from linclass.run_data import check_same_data, load_data, note_sample
 from linclass.runs import Run
 from linclass.settings import Experiment
 from linclass.whole_splits import evaluate
+from linclass.words import counted
 
 CHECKED_ROWS = 100
 
@@ -115,7 +116,7 @@ def find_optimum(
 
         found = optimum.minimise(model, train, max_iterations=max_iterations, progress=progress)
         rows = [
-            ("minimum of", f"{dataset.title}, {len(train)} rows, lambda = {settings.l2:g}"),
+            ("minimum of", f"{dataset.title}, {counted(len(train), 'row')}, lambda = {settings.l2:g}"),
             ("cost", f"{found.cost:.10f}"),
             ("loss", f"{found.loss:.10f}"),
             ("gradient norm", f"{found.gradient_norm:.2e}"),

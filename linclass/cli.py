@@ -21,15 +21,16 @@ from linclass.options import (
     data_dir_option,
     experiment_options,
     field_name,
-    model_option,
     profile_option,
     quiet_option,
+    replica_option,
     run_options,
     split_option,
     threads_option,
 )
 from linclass.settings import Experiment
 from linclass.sweep_command import sweep
+from linclass.words import counted
 
 TRAIN = Experiment()
 TRAIN_LONG = Experiment(
@@ -157,13 +158,13 @@ def resume(
 @click.argument("directory", type=PATH)
 @split_option
 @ENSEMBLE_OPTION
-@click.option("--details/--no-details", default=True, help="tables and pictures of model 0")
-@click.option("--layers", is_flag=True, help="activations and gradients of the hidden layers of model 0")
+@click.option("--details/--no-details", default=True, help="tables and pictures of replica 0")
+@click.option("--layers", is_flag=True, help="activations and gradients of the hidden layers of replica 0")
 @data_dir_option
 @threads_option
 @quiet_option
 def evaluate(
-    directory: Path, on: str, weights: str, details: bool, layers: bool, quiet: bool, **places: Any
+    directory: Path, on: str | None, weights: str, details: bool, layers: bool, quiet: bool, **places: Any
 ) -> None:
     """Score the run in DIRECTORY on a split.
 
@@ -172,13 +173,16 @@ def evaluate(
     cost, R^2 and the largest error.
     """
     from linclass import scoring
+    from linclass.runs import Run
 
+    split = on or Run(directory).scored_split
     reports = scoring.evaluate_run(
-        directory, split=on, weights=weights, pictures=details, listener=Console(quiet=quiet), **places
+        directory, split=split, weights=weights, pictures=details, listener=Console(quiet=quiet), **places
     )
-    rows = [("model", *reports[0].scores())]
+    rows = [("replica", *reports[0].scores())]
     rows += [(str(report.model), *report.scores().values()) for report in reports]
-    say(f"{directory}, weights {weights}, on the {reports[0].rows} {on} rows:")
+    instead = " (it has no test split)" if on is None and split != "test" else ""
+    say(f"{directory}, weights {weights}, on {counted(reports[0].rows, f'{split} row')}{instead}:")
     print_table(rows if len(reports) > 1 else [row[1:] for row in rows])
     for heading, table in reports[0].tables()[1:] if details else []:
         say(f"\n{heading}")
@@ -200,7 +204,7 @@ def evaluate(
 @click.option("--sample", type=PATH, help="a sample submission, which gives header, ids and order")
 @click.option("--first-id", type=click.IntRange(0), help="the first row's id [default: 0, or the sample's]")
 @ENSEMBLE_OPTION
-@model_option
+@replica_option
 @data_dir_option
 @threads_option
 def predict(
@@ -216,7 +220,7 @@ def predict(
 
     predicted = scoring.predict_run(directory, rows, **options)
     submission.write_submission(out, predicted, sample=sample, first_id=first_id)
-    say(f"{len(predicted)} predictions in {out}")
+    say(f"{counted(len(predicted), 'prediction')} in {out}")
 
 
 @cli.command()
@@ -229,7 +233,7 @@ def predict(
     help="how weights become colours: each template's own range, one range for all, or zero as grey",
 )
 @WEIGHTS_OPTION
-@model_option
+@replica_option
 def templates(directory: Path, scale: Any, weights: str, k: int) -> None:
     """Draw the weight templates of the run in DIRECTORY, and the animation of its snapshots."""
     from linclass.runs import Run
@@ -246,9 +250,10 @@ def summary(data_dir: Path | None, **given: Any) -> None:
     settings = chosen(TRAIN, given).resolved()
     from linclass.models.build import build_model
     from linclass.models.summary import summary as text
-    from linclass.run_data import load_data
+    from linclass.run_data import load_data, note_sample
 
     dataset = load_data(settings, data_dir)
+    note_sample(settings, dataset, Console())
     say(text(build_model(settings, dataset.features, len(dataset.classes))))
 
 

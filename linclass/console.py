@@ -138,22 +138,18 @@ def print_result(result: Result) -> None:
     history, seeds = result.history, result.settings.seeds
     if not len(history):
         return
-    splits = {"train": "train", "val": "validation", "test": "test"}
-    shown = {key: name for key, name in splits.items() if f"{key}_accuracy" in history.columns}
-    numbers = ["loss", "cost", "accuracy"]
-    if result.settings.is_regression:
-        shown.pop("test", None)  # of which only the accuracy is kept
-        numbers.remove("accuracy")
-    rows: list[tuple[str, ...]] = [("", *shown.values())]
-    for name in numbers:
-        cells = (f"{key}_{name}" for key in shown)
+    has_accuracy = not result.settings.is_regression
+    rows: list[tuple[str, ...]] = [("", "train", "validation")]
+    for name in ("loss", "cost", *(["accuracy"] if has_accuracy else [])):
         rows.append(
-            (name, *(result.final(c).text(name == "accuracy") if c in history.columns else "" for c in cells))
+            (name, *(result.final(f"{split}_{name}").text(name == "accuracy") for split in ("train", "val")))
         )
     several = f", mean ± 95 % interval of {seeds} seeds" if seeds > 1 else ""
     where = " on the bundled sample" if result.is_sample else ""
     say(f"after epoch {history.epochs}{where}{several}:")
     print_table(rows)
+    if has_accuracy and "test_accuracy" in history.columns:
+        say(f"test accuracy {result.final('test_accuracy').text(percent=True)}")
     for k in range(seeds):
         own = history.of_model(k)
         if not own:

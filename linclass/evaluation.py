@@ -16,6 +16,7 @@ from linclass.metrics import Reliability, confusion_matrix, reliability, wilson_
 from linclass.models.base import Classifier
 from linclass.params import Array
 from linclass.whole_splits import EVALUATION_ROWS, evaluate
+from linclass.words import counted
 
 MISTAKES = 20
 CALIBRATION_BINS = 15
@@ -139,7 +140,7 @@ class Report:
             f"calibration: expected error {100 * self.calibration.error:.2f} %, of {_probability(self)}"
         )
         return [
-            (f"on {self.rows:,} rows", _summary(self)),
+            (f"on {counted(self.rows, 'row')}", _summary(self)),
             ("per class, with 95 % intervals", _per_class(self)),
             ("confusion: rows the true class, columns the predicted", _matrix(self))
             if len(self.classes) <= _MOST_COLUMNS
@@ -178,7 +179,7 @@ class RegressionReport:
 
     def tables(self) -> list[tuple[str, Table]]:
         """(heading, rows) of each table."""
-        return [(f"on {self.rows:,} rows", [(name, text) for name, text in self.scores().items()])]
+        return [(f"on {counted(self.rows, 'row')}", [(name, text) for name, text in self.scores().items()])]
 
 
 def regression_reports(model: Classifier, data: Inputs) -> list[RegressionReport]:
@@ -284,19 +285,21 @@ def draw(
     folder: Path,
     *,
     split: str,
+    name: str,
     title: str,
 ) -> list[Path]:
-    """Write <split>_confusion.png, _calibration.png, _probabilities.png and, of images, _mistakes.png.
+    """Write <name>_confusion.png, _calibration.png, _probabilities.png and, of images, _mistakes.png.
 
     Args:
         images: x `(n, d)` of the split as it was read, before scaling.
+        split: its name, for the titles. name: of the files, such as test_best.
         title: stands below the first line of each picture.
 
     Returns the files. Without a mistake, or rows that are no images, there is no picture of mistakes.
     """
     from linclass import plots
 
-    of = f"{100 * report.accuracy:.2f} % of {report.rows:,} {split} rows right"
+    of = f"{100 * report.accuracy:.2f} % of {counted(report.rows, f'{split} row')} right"
     figures = {
         "confusion": plots.confusion(report.confusion, report.classes, title=f"Confusion: {of}\n{title}"),
         "calibration": plots.reliability_diagram(
@@ -313,7 +316,7 @@ def draw(
             image_shape=image_shape,
             title=f"Most confident mistakes: true → predicted, its probability\n{of}\n{title}",
         )
-    paths = {kind: folder / f"{split}_{kind}.png" for kind in figures}
+    paths = {kind: folder / f"{name}_{kind}.png" for kind in figures}
     for kind, figure in figures.items():
         plots.save(figure, paths[kind])
     return list(paths.values())

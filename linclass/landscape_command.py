@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from linclass.console import print_table, say
-from linclass.options import PATH, data_dir_option, in_order, model_option, split_option
+from linclass.options import PATH, data_dir_option, in_order, replica_option, split_option
 
 if TYPE_CHECKING:
     from linclass.survey import Found
@@ -41,7 +41,7 @@ def landscape_options(rows: int) -> Callable[[F], F]:
 @click.option("--from", "start", default=-1.0, show_default=True, help="the first a")
 @click.option("--to", "stop", default=2.0, show_default=True, help="the last a")
 @click.option("--steps", default=61, show_default=True, help="how many a")
-@model_option
+@replica_option
 @landscape_options(rows=0)
 def landscape_interpolate(first: Path, second: Path, **options: Any) -> None:
     """Loss and accuracy at (1 - a) FIRST + a SECOND, train and test."""
@@ -55,7 +55,7 @@ def landscape_interpolate(first: Path, second: Path, **options: Any) -> None:
 @click.option("--extent", default=1.0, show_default=True, help="how far, in lengths of the weights")
 @click.option("--steps", default=25, show_default=True, help="in each direction")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="of the directions")
-@model_option
+@replica_option
 @landscape_options(rows=2000)
 def landscape_plane(directory: Path, **options: Any) -> None:
     """The training loss over two random, filter-normalised directions around the run in DIRECTORY."""

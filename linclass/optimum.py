@@ -17,6 +17,7 @@ from scipy.optimize import minimize
 from linclass.errors import DivergedError, UsageError
 from linclass.models.base import Model
 from linclass.params import Array, Params
+from linclass.words import counted
 
 HISTORY = 20
 """Pairs of steps and gradient changes that L-BFGS keeps; more memory than its usual 10 saves full passes."""
@@ -124,7 +125,7 @@ def minimise(
     penalty = float(model.penalty()[0])
     separated = penalty == 0 and cost.correct == len(rows)
     converged = norm <= gradient_tolerance and not separated
-    message = f"converged: gradient norm {norm:.1e} after {iterations} iterations"
+    message = f"converged: gradient norm {norm:.1e} after {counted(iterations, 'iteration')}"
     if not converged:
         message = f"not {message}, {gradient_tolerance:.1e} wanted; "
         if separated:

@@ -87,13 +87,16 @@ quiet_option = click.option("--quiet", is_flag=True, help="no progress on stderr
 
 split_option = click.option(
     "--on",
-    default="test",
     type=click.Choice(["train", "validation", "test"]),
-    show_default=True,
-    help="the split",
+    help="split that is scored [default: test, or validation where there is none]",
 )
-model_option = click.option(
-    "--model", "k", default=0, show_default=True, type=click.IntRange(0), help="which of several seeds"
+replica_option = click.option(
+    "--replica",
+    "k",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="number of one of several replicas (--seeds)",
 )
 
 

@@ -16,6 +16,7 @@ from linclass.run_data import check_same_data
 from linclass.runs import Run
 from linclass.settings import Experiment
 from linclass.train_state import TrainState
+from linclass.words import counted
 
 CHANGEABLE = (
     "eta",
@@ -87,7 +88,8 @@ def extend(directory: Run, state: TrainState, epochs: int) -> None:
     if schedules.depends_on_total(directory.settings.schedule):
         raise UsageError(
             f"--epochs {epochs}: the schedule {directory.settings.schedule} is stretched over the "
-            f"{directory.settings.epochs} epochs of {directory.path}; start a new run with --epochs {epochs}"
+            f"{counted(directory.settings.epochs, 'epoch')} of {directory.path}; "
+            f"start a new run with --epochs {epochs}"
         )
     begun = state.epoch + bool(state.running_rows.any())
     if epochs < begun:
@@ -109,7 +111,7 @@ def why_over(directory: Run, state: TrainState) -> str:
     """Why a run cannot be continued, and the next move."""
     if state.active.any():
         return (
-            f"{directory.path} is finished ({state.epoch} epochs); --epochs N with N above "
+            f"{directory.path} is finished ({counted(state.epoch, 'epoch')}); --epochs N with N above "
             f"{directory.settings.epochs} would extend it"
         )
     if _is_trial(directory):

@@ -233,6 +233,11 @@ class Run:
         state, _ = self.load_state()
         return int(state.best_epoch[k]) if state.diverged[k] else state.epoch
 
+    @property
+    def scored_split(self) -> str:
+        """The split that is scored unless another is asked for: test, or validation where there is none."""
+        return "test" if "test" in self.manifest["data"]["rows"] else "validation"
+
     def frames(self, k: int = 0) -> list[tuple[int, Array]]:
         """(epoch, W `(C, d)`) of model k at each snapshot."""
         return [(epoch, first_layer(self.model(epoch).params)[k].copy()) for epoch in self.snapshots]
@@ -251,10 +256,12 @@ class Run:
         if self.subject.image_shape is None:
             raise UsageError(f"{self.path} was trained on rows of {self.features} numbers, not on images")
         if not 0 <= k < self.settings.seeds:
-            raise UsageError(f"--model is {k}: {self.path} has the models 0 to {self.settings.seeds - 1}")
+            raise UsageError(f"--replica is {k}: {self.path} has the replicas 0 to {self.settings.seeds - 1}")
         model = self.model(weights)
         epoch = self.epoch_of(weights, k)
-        paths = [self.path / f"templates_{weights}_{scale}.png", self.path / f"templates_{scale}.gif"]
+        whose = f"_replica{k}" if self.settings.seeds > 1 else ""
+        names = f"templates_{weights}_{scale}{whose}.png", f"templates_{scale}{whose}.gif"
+        paths = [self.path / name for name in names]
         gallery.draw_weights(paths[0], self.subject, first_layer(model.params)[k], epoch, scale, k)
         gallery.draw_animation(paths[1], self.subject, self.frames(k), scale)
         return [path for path in paths if path.exists()]

@@ -22,6 +22,7 @@ import numpy as np
 
 from linclass.errors import UsageError
 from linclass.params import Array
+from linclass.words import counted
 
 Schedule = Callable[[int], Array]
 
@@ -206,7 +207,7 @@ def parse(text: str, lr: Array | float, *, steps_per_epoch: int, total_steps: in
     found = _read(text)
     form = FORMS[found.kind]
     if found.warmup >= total_steps:
-        raise _refused(text, f"the run has only {total_steps} steps: expected a shorter warm-up")
+        raise _refused(text, f"the run has only {counted(total_steps, 'step')}: expected a shorter warm-up")
     for number, value in zip(form.numbers, found.values, strict=False):
         if number is _LOW and value >= rates.min():
             raise _refused(

@@ -25,20 +25,22 @@ from linclass.runs import Run
 def evaluate_run(
     path: Path,
     *,
-    split: str = "test",
+    split: str | None = None,
     weights: str | int = "last",
     pictures: bool = False,
     data_dir: Path | None = None,
     threads: int | None = None,
     listener: Listener = PYTHON,
 ) -> list[Report] | list[RegressionReport]:
-    """Score a run's models on `split` ("train", "validation" or "test"): a report for each.
+    """Score a run's models: a report for each.
 
     Args:
+        split: "train", "validation" or "test"; `Run.scored_split` if None.
         weights: "last", "best", the epoch of a snapshot, or several of them; see `classifier`.
         pictures: draw those of model 0 into the run's directory; a regression's are drawn in training.
     """
     run = Run(Path(path))
+    split = split or run.scored_split
     with blas.limited(threads or blas.DEFAULT_THREADS):
         model = classifier(run, weights)
         if weights == "last":
@@ -54,9 +56,21 @@ def evaluate_run(
             return evaluation.regression_reports(model, data)
         reports = evaluation.reports(model, data, dataset.classes, loss=run.settings.loss)
     if pictures:
-        of_what = run.subject.heading(f"{split} rows").split("\n")[1]
-        evaluation.draw(reports[0], rows.x, dataset.image_shape, run.path, split=split, title=of_what)
+        name = f"{split}_{str(weights).replace(',', '-')}"
+        title = f"{run.subject.heading(split).splitlines()[1]}\n{weights_in_words(run, weights)}"
+        evaluation.draw(
+            reports[0], rows.x, dataset.image_shape, run.path, split=split, name=name, title=title
+        )
     return reports
+
+
+def weights_in_words(run: Run, weights: str | int) -> str:
+    """Which weights of replica 0 these are, with their epoch: `best weights, of epoch 12`."""
+    epochs = members(run, weights)
+    if epochs == [weights]:
+        kind = f"{weights} weights, of" if weights in ("last", "best") else "weights of"
+        return f"{kind} epoch {run.epoch_of(weights)}"
+    return f"ensemble of the weights of epochs {', '.join(map(str, epochs))}"
 
 
 def classifier(run: Run, weights: str | int = "last") -> Classifier:
@@ -151,7 +165,7 @@ def predict_run(
     """
     run = Run(Path(path))
     if not 0 <= k < run.settings.seeds:
-        raise UsageError(f"--model is {k}: {run.path} has the models 0 to {run.settings.seeds - 1}")
+        raise UsageError(f"--replica is {k}: {run.path} has the replicas 0 to {run.settings.seeds - 1}")
     if run.settings.is_regression:
         raise UsageError(
             f"{run.path} learnt a function, not classes: <epoch>_function.png shows what it predicts, and "

@@ -30,6 +30,7 @@ from linclass.params import Array, Params
 from linclass.run_data import check_same_data, load_data
 from linclass.runs import Run, readable
 from linclass.settings import Experiment
+from linclass.words import counted
 
 if TYPE_CHECKING:
     from linclass import plots
@@ -131,7 +132,9 @@ def interpolate(
         xlabel="a",
         marks={0.0: first.name, 1.0: second.name},
     )
-    return Found(table, _save(figure, out, first, "interpolation"))
+    return Found(
+        table, _save(figure, out, first, f"interpolation_{second.resolve().name}{_of_replica(one, k)}")
+    )
 
 
 def random_plane(
@@ -159,12 +162,13 @@ def random_plane(
         at = float(surface(theta[None]).loss[0])
     from linclass import plots
 
-    title = f"Training loss around the model of {path.name}, filter-normalised random directions"
+    which = f"replica {k}" if site.run.settings.seeds > 1 else "the model"
+    title = f"Training loss around {which} of {path.name}, filter-normalised random directions"
     relief = plots.Relief(found.s, found.t, found.loss)
     track = plots.Track(np.zeros((1, 2)), {0: f"{at:.4g}"})
     figure = plots.plane({"": relief}, {"": [track]}, title=f"{title}\n{site.run.subject.title}")
     table: Table = [("loss", ""), ("of the model", f"{at:.6f}"), *_of_plane(found)]
-    return Found(table, _save(figure, out, path, "plane"))
+    return Found(table, _save(figure, out, path, f"plane{_of_replica(site, k)}"))
 
 
 def trajectory(
@@ -199,10 +203,11 @@ def trajectory(
     drawn = [plots.Track(p, {-1: f"{100 * a[-1]:.1f} %"}) for p, a in zip(points, accuracy, strict=True)]
     what = "the whole model" if layer == 0 else f"layer {layer}"
     share = ", ".join(f"{100 * e:.1f} %" for e in seen.explained)
+    heading = f"{counted(len(tracks), 'training')}, {what}: {share} of the variance"
     figure = plots.plane(
         {"": plots.Relief(relief.s, relief.t, relief.loss)},
         {"": drawn},
-        title=f"{len(tracks)} trainings, {what}: {share} of the variance\n{sites[0].run.subject.title}",
+        title=f"{heading}\n{sites[0].run.subject.title}",
         labels=axis_labels(seen),
     )
     table: Table = [("training", "snapshot", "true loss", "accuracy", "loss on the plane")]
@@ -213,9 +218,15 @@ def trajectory(
 
 
 def measure_sensitivity(
-    path: Path, *, rows: int = 2000, on: str = "test", out: Path | None = None, data_dir: Path | None = None
+    path: Path,
+    *,
+    rows: int = 2000,
+    on: str | None = None,
+    out: Path | None = None,
+    data_dir: Path | None = None,
 ) -> Found:
     """The three definitions of `landscape.sensitivity` over the snapshots of a run, and at its end."""
+    on = on or Run(Path(path)).scored_split
     site = ground(path, rows, (on,), data_dir)
     epochs = site.run.snapshots
     if on not in site.data:
@@ -241,7 +252,7 @@ def measure_sensitivity(
         title=f"Sensitivity to the input, {on} rows\n{site.run.subject.title}, {path.name}",
         xlabel="epoch",
     )
-    return Found(table, _save(figure, out, path, "sensitivity"))
+    return Found(table, _save(figure, out, path, f"sensitivity_{on}"))
 
 
 EPSILONS = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3)
@@ -304,7 +315,7 @@ def recorded(site: Ground) -> list[Array]:
     epochs = site.run.snapshots
     if len(epochs) < 2:
         raise UsageError(
-            f"{site.run.path} has {len(epochs)} snapshot{'' if len(epochs) == 1 else 's'}: expected the "
+            f"{site.run.path} has {counted(len(epochs), 'snapshot')}: expected the "
             "recorded trajectory of a training, as --snapshot-every 5 leaves it"
         )
     matrices = np.stack([site.theta(epoch) for epoch in epochs], axis=1)
@@ -334,7 +345,8 @@ def check_same_shape(sites: Sequence[Ground]) -> None:
 def model_k(site: Ground, k: int) -> Array:
     """`(P,)` the last weights of model k. UsageError where there is no such model."""
     if not 0 <= k < site.run.settings.seeds:
-        raise UsageError(f"--model is {k}: {site.run.path} has the models 0 to {site.run.settings.seeds - 1}")
+        last = site.run.settings.seeds - 1
+        raise UsageError(f"--replica is {k}: {site.run.path} has the replicas 0 to {last}")
     theta: Array = site.theta()[k]
     return theta
 
@@ -360,6 +372,11 @@ def _of_plane(found: Plane) -> Table:
         ("median", f"{np.median(finite):.6f}"),
         ("highest", f"{finite.max():.6g}"),
     ]
+
+
+def _of_replica(site: Ground, k: int) -> str:
+    """In a picture's name: which replica it is of, where there are several."""
+    return f"_replica{k}" if site.run.settings.seeds > 1 else ""
 
 
 def _save(figure: plots.Figure, out: Path | None, path: Path, kind: str) -> Path:

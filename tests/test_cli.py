@@ -1,14 +1,17 @@
 """The command line as a user meets it: what is imported, bad input, exit codes, every command's help."""
 
+import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import pixel_csv
+from matplotlib.figure import Figure
 
+from linclass import plots
 from linclass.cli import cli
 from linclass.console import call
 
@@ -156,7 +159,9 @@ def test_bad_data(case: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_summary_counts_parameters(capsys: pytest.CaptureFixture[str]) -> None:
     assert linclass("summary", "--dataset", "mnist", "--model", "mlp", "--hidden", "256,128,64") == 0
-    assert "242,762" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "242,762" in out
+    assert "using the bundled sample" in err
 
 
 def test_lr_range_draws_and_suggests(capsys: pytest.CaptureFixture[str]) -> None:
@@ -184,7 +189,57 @@ def test_evaluate_details_and_pictures(capsys: pytest.CaptureFixture[str]) -> No
     for words in ("95 % interval", "recall", "confusion", "calibration", "most confident mistakes"):
         assert words in out
     for kind in ("confusion", "calibration", "mistakes", "probabilities"):
-        assert Path(f"result_pics/train/test_{kind}.png").stat().st_size > 1000
+        assert Path(f"result_pics/train/test_last_{kind}.png").stat().st_size > 1000
+
+
+def test_pictures_of_other_weights_are_other_pictures_and_say_whose_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    titles = []
+
+    def drawn(*_: object, title: str, **__: object) -> Figure:
+        titles.append(title.splitlines()[-1])
+        return Figure()
+
+    for name in ("confusion", "reliability_diagram", "probability_histogram"):
+        monkeypatch.setattr(plots, name, drawn)
+    options = ["--epochs", 4, "--snapshot-every", 2, "--eta", 0.5, "--quiet", "--out", "r"]
+    assert linclass("train", "--dataset", own_npz(), *options) == 0
+    for weights in ("last", "best", "2", "2,4"):
+        assert linclass("evaluate", "r", "--weights", weights) == 0
+    names = {path.name for path in Path("r").glob("test_*_confusion.png")}
+    assert names == {f"test_{weights}_confusion.png" for weights in ("last", "best", "2", "2-4")}
+    said = titles[::3]
+    assert said[0] == "last weights, of epoch 4"
+    assert re.fullmatch("best weights, of epoch [1-4]", said[1])
+    assert said[2:] == ["weights of epoch 2", "ensemble of the weights of epochs 2, 4"]
+
+
+def test_a_run_without_a_test_split_is_scored_on_validation_which_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with np.load(own_npz()) as arrays:
+        x = np.zeros((120, 784), np.uint8)
+        x[:, :5] = np.clip(50 + 20 * arrays["x_train"], 0, 255)
+        Path("own.csv").write_text(pixel_csv(x, arrays["y_train"]))
+    options = ["--val-size", 20, "--epochs", 2, "--out", "r", "--quiet"]
+    assert linclass("train", "--dataset", "own.csv", *options) == 0
+    capsys.readouterr()
+    assert linclass("evaluate", "r", "--no-details") == 0
+    assert "validation rows (it has no test split):" in capsys.readouterr().out
+    assert linclass("evaluate", "r", "--no-details", "--on", "validation") == 0
+    assert "validation rows:" in capsys.readouterr().out
+    assert linclass("evaluate", "r", "--on", "test") == 2
+    assert linclass("landscape", "sensitivity", "r") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "r/landscape_sensitivity_validation.png"
+
+
+def test_no_cell_of_the_result_is_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--epochs", 2, "--quiet", "--out", "r"]
+    assert linclass("train", "--dataset", own_npz(), "--test", *options) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [len(line.replace(" %", "%").split()) for line in lines[1:5]] == [2, 3, 3, 3]
+    assert re.fullmatch(r"test accuracy \d+\.\d\d %", lines[5])
 
 
 def test_predict_writes_what_evaluate_scores(capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,7 +258,7 @@ def test_predict_writes_what_evaluate_scores(capsys: pytest.CaptureFixture[str])
     assert Path("again.csv").read_text().splitlines()[1].startswith("1,")
     Path("sample.csv").write_text("Id,Category\n" + "".join(f"{i},0\n" for i in range(29)))
     assert linclass("predict", "r", "--sample", "sample.csv", "--out", "t.csv") == 3
-    assert linclass("predict", "r", "--model", 3, "--out", "t.csv") == 2
+    assert linclass("predict", "r", "--replica", 3, "--out", "t.csv") == 2
     assert not Path("t.csv").exists()
     assert "Traceback" not in capsys.readouterr().err
 
@@ -246,7 +301,7 @@ def test_resume_and_evaluate(capsys: pytest.CaptureFixture[str]) -> None:
     assert "is finished (2 epochs)" in capsys.readouterr().err
     assert linclass("resume", "r", "--epochs", 3) == 0
     assert linclass("evaluate", "r", "--on", "validation", "--weights", "best") == 0
-    assert "on the 12 validation rows" in capsys.readouterr().out
+    assert "on 12 validation rows" in capsys.readouterr().out
     assert linclass("evaluate", "r", "--weights", "77") == 2
     assert linclass("resume", "absent") == 3
     assert "no run in absent" in capsys.readouterr().err
@@ -254,12 +309,11 @@ def test_resume_and_evaluate(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_ctrl_c_and_resume_through_the_real_command() -> None:
     train = [sys.executable, "-m", "linclass", "train", "--dataset", str(own_npz()), "--dtype", "float64"]
-    arguments = [*train, "--batch-size", "10", "--quiet", "--epochs", "600", "--out"]
+    arguments = [*train, "--batch-size", "10", "--epochs", "600", "--out"]
     subprocess.run([*arguments, "whole"], check=True, capture_output=True)
     process = subprocess.Popen([*arguments, "part"], stderr=subprocess.PIPE, text=True)
-    while not Path("part/values.csv").exists() or Path("part/values.csv").stat().st_size < 3000:
-        time.sleep(0.005)
-        assert process.poll() is None
+    assert process.stderr
+    assert any(line.startswith("epoch 60/") for line in process.stderr)  # read as far as that line
     process.send_signal(signal.SIGINT)
     err = process.communicate()[1]
     assert process.returncode == 130
@@ -293,6 +347,9 @@ def test_gradcheck_passes_and_a_wrong_function_is_exit_7(capsys: pytest.CaptureF
     capsys.readouterr()
     assert linclass("gradcheck", "--function", "mine.py:f", "--hidden", "3") == 2
     assert "leave out --hidden" in capsys.readouterr().err
+    Path("right.py").write_text(source.replace("sum(), theta", "sum(), 2 * theta"))
+    assert linclass("gradcheck", "--function", "right.py:f") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "the gradient check passed"
 
 
 def test_optimum_of_options_and_the_gap_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:

@@ -64,7 +64,7 @@ def test_a_run_in_a_hostile_environment_is_whole_and_silent(own: Path, tmp_path:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "in " in done.stdout
-    assert {"1_loss.png", "1_weights.png", "test_mistakes.png"} <= {path.name for path in out.iterdir()}
+    assert {"1_loss.png", "1_weights.png", "test_last_mistakes.png"} <= {path.name for path in out.iterdir()}
 
 
 @pytest.mark.parametrize("backend", ["nonsense", "TkAgg"])

@@ -227,8 +227,9 @@ def texts(figure) -> list[str]:
 def test_draw_writes_four_pictures(tmp_path: Path) -> None:
     rows = data()
     found = report(linear(), rows, CLASSES)
-    paths = draw(found, rows.split.x, (3, 2, 2), tmp_path, split="test", title="t")
-    names = {"test_confusion.png", "test_calibration.png", "test_probabilities.png", "test_mistakes.png"}
+    paths = draw(found, rows.split.x, (3, 2, 2), tmp_path, split="test", name="test_best", title="t")
+    kinds = ("confusion", "calibration", "probabilities", "mistakes")
+    names = {f"test_best_{kind}.png" for kind in kinds}
     assert {path.name for path in paths} == {path.name for path in tmp_path.iterdir()} == names
     for path in paths:
         with Image.open(path) as image:
@@ -238,12 +239,12 @@ def test_draw_writes_four_pictures(tmp_path: Path) -> None:
 def test_without_images_or_mistakes_there_is_no_picture_of_them(tmp_path: Path) -> None:
     rows, model = data(), linear()
     found = report(model, rows, CLASSES)
-    assert len(draw(found, rows.split.x, None, tmp_path, split="test", title="t")) == 3
+    assert len(draw(found, rows.split.x, None, tmp_path, split="test", name="test", title="t")) == 3
     perfect = Inputs(Split(rows.split.x, scores_of(model, rows)[0].argmax(1)), None, np.float64)
     found = report(model, perfect, CLASSES)
     assert found.accuracy == 1
     assert found.mistakes == ()
-    assert len(draw(found, rows.split.x, (3, 2, 2), tmp_path, split="train", title="t")) == 3
+    assert len(draw(found, rows.split.x, (3, 2, 2), tmp_path, split="train", name="train", title="t")) == 3
 
 
 @pytest.mark.parametrize("classes", [2, 10, 20, 21, 100])

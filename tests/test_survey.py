@@ -52,12 +52,12 @@ def said(arguments: list[str], capsys: pytest.CaptureFixture[str], code: int = 0
 @pytest.mark.parametrize(
     ("arguments", "picture"),
     [
-        (["interpolate", "one", "two", "--steps", "7"], "interpolation"),
-        (["plane", "one", "--steps", "5", "--model", "1"], "plane"),
+        (["interpolate", "one", "two", "--steps", "7"], "interpolation_two_replica0"),
+        (["plane", "one", "--steps", "5", "--replica", "1"], "plane_replica1"),
         (["trajectory", "one", "two", "--steps", "5"], "trajectory_0"),
         (["trajectory", "one", "--steps", "5", "--layer", "1"], "trajectory_1"),
-        (["sensitivity", "one", "--rows", "50"], "sensitivity"),
-        (["sensitivity", "normed", "--rows", "50"], "sensitivity"),
+        (["sensitivity", "one", "--rows", "50"], "sensitivity_test"),
+        (["sensitivity", "normed", "--rows", "50", "--on", "train"], "sensitivity_train"),
         (["sharpness", "one", "--rows", "50"], "sharpness"),
     ],
 )
@@ -80,7 +80,7 @@ def test_each_survey_prints_a_table_and_draws(
         (["interpolate", "one", "other"], "trained on different data"),
         (["interpolate", "one", "two", "--from", "2", "--to", "-1"], "from 2 to -1: expected it to rise"),
         (["interpolate", "normed", "normed"], "use a run without --batch-norm"),
-        (["interpolate", "one", "two", "--model", "5"], "--model is 5: one has the models 0 to 1"),
+        (["interpolate", "one", "two", "--replica", "5"], "--replica is 5: one has the replicas 0 to 1"),
         (["trajectory", "one", "wide"], "different shapes"),
         (["trajectory", "short"], "short has 1 snapshot: expected the recorded trajectory"),
         (["trajectory", "one", "--layer", "3"], "--layer is 3: expected 1 to 2"),

@@ -27,6 +27,7 @@ from linclass.datasets.sample import name_of
 from linclass.errors import TooFewRowsError, UsageError
 from linclass.params import Array
 from linclass.rng import permutation
+from linclass.words import counted
 
 SPLITS = ("batch-1", "all")
 BATCH_1_NAMES = (CIFAR10.name, name_of(CIFAR10.name))
@@ -73,7 +74,9 @@ def load_dataset(
         return fold(dataset, folds[0], parts(_pool_size(dataset, train_size), folds[1], seed))
     rows = len(dataset.train)
     if train_size > rows:
-        raise TooFewRowsError(f"--train-size is {train_size:,}: the training split has only {rows:,} rows")
+        raise TooFewRowsError(
+            f"--train-size is {train_size:,}: the training split has only {counted(rows, 'row')}"
+        )
     return dataset.with_train_size(train_size) if train_size else dataset
 
 
@@ -150,7 +153,7 @@ def parts(n: int, count: int, seed: int) -> list[Array]:
     rows.
     """
     if not 2 <= count <= n:
-        raise UsageError(f"{count} folds of {n:,} rows: expected 2 to {n:,}, such as --folds 5")
+        raise UsageError(f"{count} folds of {counted(n, 'row')}: expected 2 to {n:,}, such as --folds 5")
     return [np.sort(part) for part in np.array_split(permutation(n, seed, "folds"), count)]
 
 

@@ -10,6 +10,7 @@ from linclass.errors import UsageError
 from linclass.params import Array
 from linclass.plots.looks import ROLES
 from linclass.plots.style import TITLE_SIZE, new_figure, styled, wrap
+from linclass.words import counted
 
 _FLOOR = 0.6  # below one row, on a logarithmic axis: an empty bin lies out of sight
 _BOTTOM = 0.7
@@ -36,7 +37,7 @@ def probability_histogram(edges: Array, right: Array, wrong: Array, *, title: st
         (wrong, red, "////", (0, (5, 2)), "wrong"),
     ):
         shown = np.maximum(counts, _FLOOR)
-        label = f"predicted {name}: {int(np.sum(counts)):,} rows"
+        label = f"predicted {name}: {counted(int(np.sum(counts)), 'row')}"
         axes.stairs(
             shown,
             edges,

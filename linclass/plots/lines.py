@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from linclass.params import Array
 from linclass.plots.looks import Look, looks_of
 from linclass.plots.points import Points, checked_series, marked_points, note_on, starts_of, summary
-from linclass.plots.style import TITLE_SIZE, new_figure, styled, wrap
+from linclass.plots.style import TITLE_SIZE, legend_columns, new_figure, styled, wrap
 
 
 def _draw_threshold(axes: Axes, threshold: float, highest: float) -> None:
@@ -79,11 +79,10 @@ def curves(
         _draw_threshold(axes, threshold * factor, highest)
     axes.set_title(wrap(title, 6.4), fontsize=TITLE_SIZE, pad=18 if threshold is not None else 8)
     note = note_on(list(arrays.values()), grouped=len(starts) < len(x))
-    fitting = max(1, int(6.8 / (0.95 + 0.085 * max(map(len, arrays)))))
-    columns = math.ceil(len(arrays) / math.ceil(len(arrays) / fitting))
     figure.legend(
-        loc="outside lower center", ncols=columns, title=note or None, title_fontsize=9.5, handlelength=4
-    )
+        loc="outside lower center", ncols=legend_columns(arrays, 6.8), title=note or None, title_fontsize=9.5,
+        handlelength=4,
+    )  # fmt: skip
     return figure
 
 

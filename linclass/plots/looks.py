@@ -7,7 +7,7 @@ same again, for a picture printed in grey.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Any, NamedTuple
 
 
@@ -32,11 +32,14 @@ _OTHERS = (
 
 
 def looks_of(labels: Sequence[str]) -> list[Look]:
-    """One look a label: train, val, test fix the line style; a second train keeps it, in another colour."""
+    """One look a label: train, val, test fix the line style; a second train keeps it, in another colour.
+
+    No two labels look the same.
+    """
+    roles = [_role(label) for label in labels]
+    others = _others(taken={role for role in roles if role is not None})
     looks: list[Look] = []
-    others = itertools.cycle(_OTHERS)
-    for label in labels:
-        role = next((look for name, look in ROLES.items() if label.lower().startswith(name)), None)
+    for role in roles:
         if role is None:
             look = next(others)
         elif role in looks:
@@ -45,3 +48,17 @@ def looks_of(labels: Sequence[str]) -> list[Look]:
             look = role
         looks.append(look)
     return looks
+
+
+def _role(label: str) -> Look | None:
+    return next((look for name, look in ROLES.items() if label.lower().startswith(name)), None)
+
+
+def _others(taken: Set[Look]) -> Iterator[Look]:
+    """Looks without end: colours of their own while there are any, then each with another marker and line."""
+    free = [*_OTHERS, *(look for look in ROLES.values() if look not in taken)]
+    yield from free
+    for shift in itertools.count(1):
+        for i, look in enumerate(free):
+            other = free[(i + shift) % len(free)]
+            yield Look(look.color, other.linestyle, other.marker)

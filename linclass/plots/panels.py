@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from linclass.errors import UsageError
 from linclass.params import Array
 from linclass.plots.looks import looks_of
-from linclass.plots.style import TITLE_SIZE, new_figure, styled, wrap
+from linclass.plots.style import TITLE_SIZE, legend_columns, new_figure, styled, wrap
 
 COLUMNS = 2
 _MARKERS = 12
@@ -65,7 +65,7 @@ def panels(
         found.values(),
         found.keys(),
         loc="outside lower center",
-        ncols=min(len(found), 4),
+        ncols=legend_columns(found, figure.get_figwidth() - 0.2),
         handlelength=4,
         title=f"line: mean of {seeds} seeds, band: min to max" if seeds > 1 else None,
         title_fontsize=9.5,
@@ -97,6 +97,8 @@ def _draw(axes: Axes, x: Array, panel: Panel, log_x: bool, marks: Mapping[float,
         axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if high < 1e3 * low else (1,)))
         axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
         axes.yaxis.set_minor_locator(ticker.NullLocator())
+    if np.all(x == np.round(x)):
+        axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     if log_x:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))

@@ -19,13 +19,14 @@ _HUGE = 1e100  # as good as infinite: no axis can be drawn to it
 def starts_of(position: Array) -> Array:
     """Index of the first epoch of each group: equal stretches of the axis, so a long run stays legible.
 
-    The first ten epochs, where the most happens, and the last are never grouped.
+    The first ten epochs, where the most happens, are never grouped. The last one always is: alone beside
+    means of many it would look like a turn of the curve.
     """
     if len(position) <= _ALL_DRAWN:
         return np.arange(len(position))
     fraction = (position - position[0]) / (position[-1] - position[0])
-    stretches = np.flatnonzero(np.diff(np.floor(fraction * _GROUPS), prepend=-1))
-    return np.union1d(stretches, [*range(11), len(position) - 1])
+    stretch = np.floor(fraction * _GROUPS).clip(max=_GROUPS - 1)
+    return np.union1d(np.flatnonzero(np.diff(stretch, prepend=-1)), range(11))
 
 
 class Points(NamedTuple):

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from linclass.errors import UsageError
 from linclass.params import Array
 from linclass.plots.looks import looks_of
-from linclass.plots.style import TITLE_SIZE, new_figure, styled, wrap
+from linclass.plots.style import TITLE_SIZE, legend_columns, new_figure, styled, wrap
 
 
 @styled
@@ -55,6 +55,8 @@ def scatter(
         axes.set_xlabel(xlabel)
     all_axes[0].set_ylabel(ylabel)
     handles, labels = all_axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=legend_columns(labels, figure.get_figwidth() - 0.2)
+    )
     figure.suptitle(wrap(title, figure.get_figwidth() - 0.6), fontsize=TITLE_SIZE)
     return figure

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import functools
 import io
+import math
 import textwrap
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -80,6 +81,13 @@ def wrap(text: str, width: float) -> str:
 def _glyphs() -> frozenset[int]:
     """The characters that the font of all pictures can draw."""
     return frozenset(FT2Font(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf").get_charmap())
+
+
+def legend_columns(labels: Collection[str], width: float) -> int:
+    """Columns of a legend with long handles that fit into `width` inches, in rows of even length."""
+    n = len(labels)
+    fitting = max(1, int(width / (0.95 + 0.085 * max(map(len, labels)))))
+    return math.ceil(n / math.ceil(n / fitting))
 
 
 def raster(figure: Figure, dpi: int) -> Image.Image:

@@ -12,6 +12,7 @@ import numpy as np
 from linclass.search.found import Found
 from linclass.search.trials import best_row, order
 from linclass.settings import Experiment, option_names_of
+from linclass.words import counted
 
 _SHOWN = 20
 _CURVES = 4
@@ -70,7 +71,7 @@ def draw(found: Found) -> list[Path]:
     accuracies = [row["val_accuracy"] for row in rows]
     errors = [row["val_error"] if row["val_accuracy"] else 0.0 for row in rows]
     fields = [name for name in rows[0] if name in found.results[0].trial.values]
-    title = f"{len(rows)} trials, {found.settings.dataset}, {found.settings.model}"
+    title = f"{counted(len(rows), 'trial')}, {found.settings.dataset}, {found.settings.model}"
     paths: list[Path] = []
     plots.save(_curves(found, title), found.path / "curves.png")
     if not math.isfinite(found.best.score.val_accuracy):  # of a regression

@@ -26,6 +26,7 @@ from linclass.search.packs import Pack, PackResult
 from linclass.search.spaces import Space
 from linclass.search.trials import Result, Trial
 from linclass.settings import Experiment
+from linclass.words import counted
 
 Propose = Callable[[Sequence[Result]], Sequence[Trial]]
 """The finished results in the order of their trials -> the next trials; none when the search is over."""
@@ -194,7 +195,7 @@ class _Driver:
         found = {number: self.kept.load(number, task.trials) for number, task in tasks.items()}
         done = {number: result for number, result in found.items() if result is not None}
         if done:
-            self.listener.note(f"{len(done)} of {len(tasks)} packs are finished already")
+            self.listener.note(f"{len(done)} of {counted(len(tasks), 'pack')} finished already")
         missing = {number: task for number, task in tasks.items() if number not in done}
         for number, result in self.executor(missing):
             self.kept.save(number, result)
