@@ -56,9 +56,20 @@ def history_of(job: Job) -> History:
         return job.fit().history
 
 
-@pytest.mark.parametrize("base", [BASE, MLP.replace(dropout=0.2)], ids=["linear", "mlp"])
+@pytest.mark.parametrize(
+    "base",
+    [
+        BASE,
+        MLP.replace(dropout=0.2),
+        BASE.replace(fold="2/3", shuffle="batches", drop_last=True),
+        BASE.replace(label_noise=0.4, shuffle="none", train_size=110),
+        MLP.replace(augment="mirror,shift:2", fold="1/5", label_noise=0.2, split_seed=1),
+        MLP.replace(batch_norm=True, train_size=130, shuffle="batches", optimizer="momentum"),
+    ],
+    ids=["linear", "mlp", "fold", "noise", "augmented", "normalised"],
+)
 def test_a_stack_is_its_models_trained_alone(base: Experiment) -> None:
-    base = base.replace(dtype="float64", patience=1, epochs=4)
+    base = base.replace(dtype="float64", patience=1, epochs=4, seed=3)
     changes = [{"eta": 0.001, "l2": 0.5}, {"eta": 0.05, "l2": 0.0}, {"eta": 0.004, "l2": 0.01}]
     base = base.resolved()
     stack = [base.replace(**change) for change in changes]
@@ -309,11 +320,21 @@ def test_diverged_trials_are_results(tmp_path: Path) -> None:
         grid_search({"eta": [1e200, 1e201]}, BASE, out=tmp_path / "all")
 
 
-def test_a_search_on_a_fold_and_one_over_seeds(tmp_path: Path) -> None:
-    """What chooses the rows is part of the data that a pack is checked against."""
-    base = Experiment(dataset="cifar10-sample", epochs=1)
-    grid = space(None, {"fold": ["1/4", "2/4"]})
-    found = search(Plan(grid, base), out=tmp_path)
+@pytest.mark.parametrize(
+    "grid",
+    [
+        {"fold": ["1/4", "2/4"]},
+        {"fold": ["1/4"], "split_seed": [0, 1]},
+        {"label_noise": [0.2, 0.4]},
+        {"label_noise": [0.5], "split_seed": [0, 1]},
+        {"train_size": [40, 60]},
+    ],
+)
+def test_what_chooses_the_rows_is_part_of_the_data_that_a_pack_is_checked_against(
+    grid: dict[str, list[Any]], tmp_path: Path
+) -> None:
+    base = Experiment(dataset="mnist-sample", epochs=1, train_size=60, batch_size=20)
+    found = search(Plan(space(None, grid), base), out=tmp_path)
     for result in found.results:
         settings = result.trial.settings
         dataset = load_data(settings)
