@@ -51,6 +51,14 @@ RESUME_FIELDS = [
     if field.name not in ("epochs", "dataset")
 ]
 
+LR_RANGE_FIELDS = [
+    field.name
+    for field in dataclasses.fields(Experiment)
+    # it is a rate of its own at each of its steps, of one model that is not kept
+    if field.name not in ("eta", "schedule", "epochs", "seeds", "snapshot_every", "test", "patience")
+    and not field.name.startswith("overfit")
+]
+
 WEIGHTS_OPTION = click.option(
     "--weights", default="last", show_default=True, help="last, best, or the epoch of a snapshot"
 )
@@ -277,10 +285,10 @@ def crossval(folds: int, quiet: bool, **given: Any) -> None:
 
 
 @cli.command("lr-range")
-@experiment_options(TRAIN)
+@experiment_options(TRAIN, only=LR_RANGE_FIELDS)
 @click.option("--low", default=1e-6, show_default=True, help="the first learning rate")
 @click.option("--high", default=10.0, show_default=True, help="the last learning rate")
-@click.option("--steps", default=200, show_default=True, type=click.IntRange(10), help="mini-batches")
+@click.option("--steps", default=200, show_default=True, type=click.IntRange(20), help="mini-batches")
 @click.option("--out", type=PATH, default="lr_range.png", show_default=True, help="the picture")
 @data_dir_option
 @quiet_option
@@ -293,6 +301,7 @@ def lr_range(
     from linclass.job import build
     from linclass.run_data import load_data, note_sample
 
+    lr_range.check_range(low, high, steps)
     dataset = load_data(settings, data_dir)
     note_sample(settings, dataset, Console(quiet=quiet))
     job = build(settings, dataset)
@@ -305,6 +314,8 @@ def lr_range(
         steps=steps,
         batch_size=job.trainer.batch_size,
         seed=settings.seed,
+        shuffle=settings.shuffle,
+        drop_last=settings.drop_last,
         augmentation=job.trainer.augmentation,
     )
     lr_range.save_picture(found, out, title=f"Learning-rate range test\n{dataset.title}")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from scipy.signal import savgol_filter
 from linclass import plots
 from linclass.datasets import batches
 from linclass.datasets.augment import Augmentation
-from linclass.datasets.inputs import Inputs
+from linclass.datasets.inputs import Inputs, Selection
 from linclass.errors import DivergedError, UsageError
 from linclass.models.base import Model
 from linclass.optim import Optimizer
@@ -73,6 +73,8 @@ def lr_range_test(
     steps: int = 200,
     batch_size: int = 100,
     seed: int = 0,
+    shuffle: batches.Shuffle = "samples",
+    drop_last: bool = False,
     augmentation: Augmentation | None = None,
 ) -> RangeTest:
     """Train with a rate that grows from `low` to `high`; parameters and buffers are then as they were.
@@ -81,15 +83,19 @@ def lr_range_test(
         model: one model (K = 1) with its own buffer of parameters.
         steps: updates, at most; the test ends early where the loss exceeds TOO_HIGH times its lowest, or is
             not finite.
-        seed: of the order of the rows, and of the augmentation.
+        seed: of the order of the rows, and of the augmentation. shuffle, drop_last: see `datasets.batches`.
         augmentation: changes the batches as training does.
 
     Raises UsageError for values that cannot be used, DivergedError where even the first rates are too high.
     """
-    _check(model, low, high, steps)
+    check_range(low, high, steps)
+    _check_model(model)
     window = _window(steps)
     rates = np.geomspace(low, high, steps)
-    losses = _train(model, optimizer, _batches(train, batch_size, seed, augmentation), rates, window)
+    order = functools.partial(
+        batches.batches, len(train), batch_size, seed=seed, shuffle=shuffle, drop_last=drop_last
+    )
+    losses = _train(model, optimizer, _rows(train, order, seed, augmentation), rates, window)
     n = len(losses)
     if n < window:
         raise DivergedError(
@@ -123,12 +129,16 @@ def save_picture(test: RangeTest, path: Path, *, title: str) -> None:
     plots.save(figure, path)
 
 
-def _check(model: Model, low: float, high: float, steps: int) -> None:
+def _check_model(model: Model) -> None:
     if not isinstance(model.params, Params) or model.K != 1:
         raise UsageError(
             "the range test takes one model with its own parameters, "
             f"not one of a stack (K = {model.K}): use --seeds 1"
         )
+
+
+def check_range(low: float, high: float, steps: int) -> None:
+    """UsageError unless there is such a range, and steps enough to read it."""
     if not 0 < low < high < np.inf:
         raise UsageError(
             f"--low is {low:g} and --high is {high:g}: expected 0 < low < high, such as 1e-6 and 10"
@@ -169,13 +179,12 @@ def _train(
     return np.array(losses)
 
 
-def _batches(
-    train: Inputs, size: int, seed: int, augmentation: Augmentation | None
+def _rows(
+    train: Inputs, order: Callable[..., Iterable[Selection]], seed: int, augmentation: Augmentation | None
 ) -> Iterator[tuple[Array, Array]]:
     """Batches without end, epoch after epoch."""
     for epoch in itertools.count(1):
-        orders = batches.batches(len(train), size, seed=seed, epoch=epoch)
-        for batch, rows in enumerate(orders, start=1):
+        for batch, rows in enumerate(order(epoch=epoch), start=1):
             change = None
             if augmentation is not None:
                 change = functools.partial(augmentation, seed=seed, epoch=epoch, batch=batch)

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from linclass import plots
 from linclass.cli import cli
 from linclass.console import call
+from linclass.lr_range import FEWEST_STEPS
 
 HEAVY = ("numpy", "scipy", "matplotlib", "pandas", "threadpoolctl", "PIL", "torch")
 
@@ -169,6 +170,16 @@ def test_lr_range_draws_and_suggests(capsys: pytest.CaptureFixture[str]) -> None
     assert linclass("lr-range", *arguments) == 0
     assert "suggested: --eta" in capsys.readouterr().out
     assert Path("here.png").stat().st_size > 1000
+
+
+def test_lr_range_asks_before_it_reads(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, words in (
+        (("--steps", FEWEST_STEPS - 1), f"x>={FEWEST_STEPS}"),
+        (("--low", 2, "--high", 1), "expected 0 < low < high"),
+        (("--epochs", 3), "No such option"),
+    ):
+        assert linclass("lr-range", "--dataset", "nowhere.npz", *arguments) == 2
+        assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("dataset", ["mnist", "cifar10"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 from pathlib import Path
 
@@ -118,6 +119,27 @@ def test_buffers_are_restored_too_and_after_an_error(fail_at: int) -> None:
 def test_same_seed_same_test_another_seed_another_order() -> None:
     np.testing.assert_array_equal(run().losses, run().losses)
     assert not np.array_equal(run().losses[:50], run(seed=1).losses[:50])
+
+
+@pytest.mark.parametrize("shuffle", ["batches", "none"])
+def test_the_batches_are_those_of_training(shuffle: batches.Shuffle) -> None:
+    """40 updates on 300 rows: batches of 70 leave a short one of 20, which drop_last leaves out."""
+    for drop_last in (False, True):
+        model, train, losses = Linear.create(D, C), inputs(), list[float]()
+        epochs = (
+            batches.batches(N, 70, seed=5, epoch=epoch, shuffle=shuffle, drop_last=drop_last)
+            for epoch in itertools.count(1)
+        )
+        for rate, rows in zip(
+            np.geomspace(1e-4, 1e-2, 40), itertools.chain.from_iterable(epochs), strict=False
+        ):
+            x, y = train.rows(rows)
+            losses.append(float(model.loss_and_grads(x, y)[0]))
+            model.params.flat[...] -= rate * model.grads.flat
+        found = run(
+            low=1e-4, high=1e-2, steps=40, batch_size=70, seed=5, shuffle=shuffle, drop_last=drop_last
+        )
+        np.testing.assert_allclose(found.losses, losses, rtol=1e-12)
 
 
 def test_it_ends_where_the_loss_has_grown_fourfold() -> None:
