@@ -18,7 +18,7 @@ import click
 from linclass.console import Console, call, print_result, print_table, say
 from linclass.errors import DivergedError, TooFewRowsError, UsageError
 from linclass.options import chosen, experiment_options, run_options
-from linclass.settings import Experiment
+from linclass.settings import Experiment, changes_told, option_name, shown
 
 if TYPE_CHECKING:
     from linclass.experiment import Result
@@ -62,12 +62,16 @@ class Assignment:
         Where several variants are compared, one that is there already under the same settings is not run
         again, and one that was interrupted is continued: the command can simply be given again.
         """
+        from linclass.run_data import fitting
+
         results = {}
         for label in self.variants:
             if label:
                 say(f"{self.name}, {label}:")
             place = out / label if out is not None and label else out
             settings = self.experiment(label, given)
+            if not self.growth:
+                settings = fitting(settings, given, run_options.get("data_dir"))
             try:
                 results[label] = self.run_variant(label, settings, place, **run_options)
             except DivergedError as error:
@@ -119,8 +123,7 @@ class Assignment:
             if result.is_sample:
                 changed.pop("dataset", None)
             if changed:
-                texts = (f"{name} {mine} instead of {theirs}" for name, (mine, theirs) in changed.items())
-                say(f"{label or self.name}: not the published settings: {', '.join(texts)}")
+                say(f"{label or self.name}: not the published settings: {changes_told(changed)}")
             if result.is_sample:
                 say(
                     f"{label or self.name}: on the bundled sample; the published numbers are of the full data"
@@ -171,7 +174,8 @@ class Assignment:
             for label, changes in self.variants.items():
                 fixed = [name for name in changes if name != "epochs" and given.get(name) is not None]
                 if fixed:
-                    raise UsageError(f"{fixed[0]} is what {self.name} varies ({label}: {changes[fixed[0]]})")
+                    is_what = f"{option_name(fixed[0])} is what {self.name} varies"
+                    raise UsageError(f"{is_what} ({label}: {shown(changes[fixed[0]])}): leave it out")
             listener = LabLog(self.task) if self.task and not quiet else Console(quiet=quiet)
             self.run(given, listener=listener, **options)
 

@@ -14,11 +14,10 @@ from linclass.options import (
     chosen,
     data_dir_option,
     experiment_options,
-    option_name,
     quiet_option,
     threads_option,
 )
-from linclass.settings import Experiment
+from linclass.settings import Experiment, option_name
 from linclass.words import counted
 
 GRADCHECK = Experiment()

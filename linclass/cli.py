@@ -127,8 +127,8 @@ def _train(
 @click.option(
     "--allow",
     multiple=True,
-    metavar="FIELD",
-    help="go on although FIELD (eta, l2, ..., or data) is not what the run began with; run.json records it",
+    metavar="OPTION",
+    help="go on although OPTION (eta, lambda, ..., data) is not what the run began with; run.json records it",
 )
 @experiment_options(None, only=RESUME_FIELDS)
 @data_dir_option
@@ -146,7 +146,7 @@ def resume(
     """Continue the interrupted run in DIRECTORY, to the bit-identical result of an uninterrupted one.
 
     Experiment options need not be repeated; one that differs from the run's is refused unless --allow names
-    its field.
+    it.
     """
     from linclass import experiment
 

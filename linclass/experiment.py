@@ -33,7 +33,7 @@ from linclass.progress import PYTHON
 from linclass.resuming import change_data, change_settings, extend, is_run_of, take_up_stopped, why_over
 from linclass.run_data import load_data, named, note_sample
 from linclass.runs import RESULTS, Run, claim, reopen, space_needed
-from linclass.settings import Experiment
+from linclass.settings import Experiment, option_name
 from linclass.train_state import TrainState
 from linclass.training import Callback, Trainer
 
@@ -127,7 +127,10 @@ def resume(
         changed += change_data(directory, dataset, allow)
         for entry in changed:
             entry["epoch"] = state.epoch + 1
-            listener.note(f"from epoch {state.epoch + 1} on {entry['field']} is {entry['now']}, as allowed")
+            what = (
+                "other data" if entry["field"] == "data" else f"{option_name(entry['field'])} {entry['now']}"
+            )
+            listener.note(f"from epoch {state.epoch + 1} on with {what}, as allowed")
         if blas.fingerprint() != directory.numerics:
             listener.warning(
                 "this machine's arithmetic is not, bit for bit, that of the one that began the run"

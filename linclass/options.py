@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from linclass.settings import Experiment, option_names, option_names_of
+from linclass.settings import Experiment, option_names, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,8 +28,8 @@ def experiment_options(defaults: Experiment | None, only: Collection[str] | None
         for field in reversed(dataclasses.fields(Experiment)):
             if only is not None and field.name not in only:
                 continue
-            shown = "the run's own" if defaults is None else _shown(getattr(defaults, field.name))
-            command = _experiment_option(field, shown)(command)
+            default = "the run's own" if defaults is None else shown(getattr(defaults, field.name))
+            command = _experiment_option(field, default)(command)
         return command
 
     return decorate
@@ -47,16 +47,6 @@ def _experiment_option(field: dataclasses.Field[Any], default: str) -> Callable[
     choices = field.metadata["choices"]
     kind = click.Choice(choices) if choices else field.metadata["kind"]
     return click.option(*names, field.name, type=kind, **common)
-
-
-def _shown(default: Any) -> str:
-    words = {True: "on", False: "off", None: "not given"}
-    return words[default] if default is None or isinstance(default, bool) else str(default)
-
-
-def option_name(name: str) -> str:
-    """The option of the field `name`, as a user types it."""
-    return option_names_of(name)[0]
 
 
 def field_name(text: str) -> str:
@@ -129,7 +119,7 @@ def markdown_table() -> str:
         choices = field.metadata["choices"]
         help = field.metadata["help"].replace("|", "\\|")
         allowed = "" if all(choice in help for choice in choices) else f" ({', '.join(choices)})"
-        lines.append(f"| {names} | {_shown(field.default)} | {help}{allowed} |")
+        lines.append(f"| {names} | {shown(field.default)} | {help}{allowed} |")
     return "\n".join(lines)
 
 

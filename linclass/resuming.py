@@ -14,7 +14,7 @@ from linclass.datasets.dataset import Dataset
 from linclass.errors import DataError, UsageError
 from linclass.run_data import check_same_data
 from linclass.runs import Run
-from linclass.settings import Experiment
+from linclass.settings import Experiment, option_name, shown
 from linclass.train_state import TrainState
 from linclass.words import counted
 
@@ -44,15 +44,21 @@ def change_settings(
     """
     unknown = sorted(set(allow) - {*CHANGEABLE, "data"})
     if unknown:
-        raise UsageError(f"--allow {unknown[0]}: expected one of {', '.join([*CHANGEABLE, 'data'])}")
+        known = ", ".join([*(option_name(name)[2:] for name in CHANGEABLE), "data"])
+        raise UsageError(f"--allow {unknown[0]}: expected one of {known}")
     wanted = directory.settings.replace(**changes).resolved()
     differences = directory.settings.differences(wanted)
+    fixed, asked = sorted(set(differences) - set(CHANGEABLE)), sorted(set(differences) - set(allow))
+    permission = " ".join(f"--allow {option_name(name)[2:]}" for name in asked)
     for refused, advice in (
-        (sorted(set(differences) - set(CHANGEABLE)), "a run cannot go on under it; start a new run"),
-        (sorted(set(differences) - set(allow)), "leave it out, or go on under it with --allow FIELD"),
+        (fixed, "a run cannot go on under it; start a new run"),
+        (asked, f"leave it out, or go on under it with {permission}"),
     ):
         if refused:
-            texts = (f"{name} is {differences[name][1]!r}, was {differences[name][0]!r}" for name in refused)
+            texts = (
+                f"{option_name(name)} is {shown(differences[name][1])}, was {shown(differences[name][0])}"
+                for name in refused
+            )
             raise UsageError(f"{directory.path} has other settings ({'; '.join(texts)}): {advice}")
     entries = [{"field": name, "was": was, "now": now} for name, (was, now) in differences.items()]
     directory.settings = wanted

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from linclass.datasets.dataset import Dataset
 from linclass.datasets.known import KNOWN
+from linclass.datasets.load import load
 from linclass.datasets.split import load_dataset
 from linclass.errors import DataError
 from linclass.listener import Listener
 from linclass.runs import Run
-from linclass.settings import Experiment
+from linclass.settings import FUNCTION_NAMES, Experiment
 
 _OWN_FILES = (".npz", ".csv")
 
@@ -29,6 +32,18 @@ def load_data(settings: Experiment, data_dir: Path | None = None) -> Dataset:
     if settings.label_noise:
         dataset = dataset.with_label_noise(settings.label_noise, settings.split_seed)
     return dataset
+
+
+def fitting(settings: Experiment, given: Mapping[str, Any], data_dir: Path | None) -> Experiment:
+    """Published `settings` with all of the bundled sample, where that is what there is and is smaller.
+
+    given: options by field; a `train_size` among them stands.
+    """
+    if given.get("train_size") is not None or settings.dataset in FUNCTION_NAMES:
+        return settings
+    found = load(settings.dataset, data_dir=data_dir)
+    is_small = isinstance(found, Dataset) and settings.train_size > len(found.train)
+    return settings.replace(train_size=0) if is_small else settings
 
 
 def note_sample(settings: Experiment, dataset: Dataset, listener: Listener) -> None:

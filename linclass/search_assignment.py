@@ -59,9 +59,11 @@ class SearchAssignment:
 
     def run(self, given: dict[str, Any]) -> None:
         """Search, print the table and what the report chose."""
+        from linclass.run_data import fitting
         from linclass.search import space
 
-        settings, data_dir = self._fitting(given), given["data_dir"]
+        data_dir = given["data_dir"]
+        settings = fitting(chosen(self.settings, given), given, data_dir)
         found = run_search(space(self.random, self.grid), settings, self.name, given)
         if self.published_test is not None:
             self._score(found, self.published_test, data_dir)
@@ -84,16 +86,6 @@ class SearchAssignment:
             f"test accuracy of the best trial: {100 * report.accuracy:.2f} % "
             f"(95 % interval {100 * low:.2f} to {100 * high:.2f}); published: {100 * published:.0f} %"
         )
-
-    def _fitting(self, given: Mapping[str, Any]) -> Experiment:
-        """The settings, with all of the bundled sample where that has fewer rows than the report used."""
-        from linclass.run_data import load_data
-
-        wanted = chosen(self.settings, given).resolved()
-        dataset = load_data(wanted.replace(train_size=0), given["data_dir"])
-        if dataset.is_sample and given["train_size"] is None and wanted.train_size > len(dataset.train):
-            return self.settings.replace(train_size=0)
-        return self.settings
 
     def main(self) -> None:
         """Run from the command line: `python -m assignments.<name>`."""

@@ -201,8 +201,8 @@ class Experiment:
             raise UsageError(f"--fold is {self.fold!r}: expected which of how many, such as 2/5")
         for name in ("dropout", "label_smoothing", "momentum"):
             if getattr(self, name) >= 1:
-                option_name = "--" + name.replace("_", "-")
-                raise UsageError(f"{option_name} is {getattr(self, name)}: expected at least 0 and below 1")
+                value = getattr(self, name)
+                raise UsageError(f"{option_name(name)} is {value}: expected at least 0 and below 1")
         if self.label_noise > 1:
             raise UsageError(f"--label-noise is {self.label_noise}: expected a share, 0 to 1, such as 0.5")
         if self.model != "linear" and not self.hidden:
@@ -289,9 +289,23 @@ def option_names(field: dataclasses.Field[Any]) -> tuple[str, ...]:
     return tuple(field.metadata["flags"]) or ("--" + field.name.replace("_", "-"),)
 
 
-def option_names_of(name: str) -> tuple[str, ...]:
-    """The command-line names of the field `name`."""
-    return option_names(next(field for field in dataclasses.fields(Experiment) if field.name == name))
+def option_name(name: str) -> str:
+    """The option of the field `name`, as a user types it."""
+    return option_names(next(field for field in dataclasses.fields(Experiment) if field.name == name))[0]
+
+
+def shown(value: Any) -> str:
+    """A field's value in words for a person."""
+    words = {True: "on", False: "off", None: "not given"}
+    return words[value] if value is None or isinstance(value, bool) else str(value)
+
+
+def changes_told(changes: Mapping[str, tuple[Any, Any]]) -> str:
+    """`Experiment.differences` as a user types them: `--lambda 0.5 instead of 1.0, --batch-norm on ...`."""
+    return ", ".join(
+        f"{option_name(name)} {shown(own)} instead of {shown(other)}"
+        for name, (own, other) in changes.items()
+    )
 
 
 def check_value(name: str, value: Any) -> None:

@@ -22,12 +22,11 @@ from linclass.options import (
     chosen,
     data_dir_option,
     experiment_options,
-    option_name,
     quiet_option,
     threads_option,
 )
 from linclass.progress import PYTHON
-from linclass.settings import Experiment
+from linclass.settings import Experiment, changes_told, option_name
 
 if TYPE_CHECKING:
     from linclass.job import Job
@@ -106,6 +105,7 @@ class Study:
         """
         from linclass import blas, plots
         from linclass.files import make_directory, write_json
+        from linclass.run_data import fitting
         from linclass.runs import RESULTS
 
         for name in self.varies:
@@ -113,7 +113,7 @@ class Study:
                 raise UsageError(f"{option_name(name)} is what {self.name} varies: leave it out")
         fields = self.settings.to_dict()
         own = {name: value for name, value in given.items() if name not in fields and value is not None}
-        settings = chosen(self.settings, given).resolved()
+        settings = fitting(chosen(self.settings, given), given, data_dir).resolved()
         folder = out or RESULTS / self.name
         make_directory(folder)
         with blas.limited(threads or blas.DEFAULT_THREADS):
@@ -135,8 +135,7 @@ class Study:
             say(f"{claim.verdict}: {claim.text}\n    {claim.numbers}")
         changed = settings.differences(self.settings.resolved())
         if changed:
-            texts = (f"{name} {mine} instead of {theirs}" for name, (mine, theirs) in changed.items())
-            say(f"not the study's settings: {', '.join(texts)}")
+            say(f"not the study's settings: {changes_told(changed)}")
         say(f"in {folder}/")
 
     def command(self) -> click.Command:

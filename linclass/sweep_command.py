@@ -10,8 +10,8 @@ import click
 
 from linclass.console import Console, print_table, say
 from linclass.errors import UsageError
-from linclass.options import PATH, chosen, experiment_options, in_order, option_name, run_options
-from linclass.settings import Experiment
+from linclass.options import PATH, chosen, experiment_options, in_order, run_options
+from linclass.settings import Experiment, option_name
 
 if TYPE_CHECKING:
     from linclass.search import Found, Plan, Sampler, Space

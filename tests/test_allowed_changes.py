@@ -34,11 +34,11 @@ def trained(tmp_path: Path) -> Path:
 
 def test_a_changed_setting_is_refused_by_name_and_nothing_is_written(trained: Path) -> None:
     before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
-    with pytest.raises(UsageError, match=r"eta is 0\.2, was 0\.1.*--allow"):
+    with pytest.raises(UsageError, match=r"--eta is 0\.2, was 0\.1.*--allow eta"):
         resume(trained, epochs=4, changes={"eta": 0.2})
-    with pytest.raises(UsageError, match=r"batch_size is 10, was 20.*start a new run"):
+    with pytest.raises(UsageError, match=r"--batch-size is 10, was 20.*start a new run"):
         resume(trained, epochs=4, changes={"batch_size": 10, "eta": 0.2}, allow=["eta"])
-    with pytest.raises(UsageError, match=r"--allow batch_size: expected one of eta, l2"):
+    with pytest.raises(UsageError, match=r"--allow batch_size: expected one of eta, lambda, schedule"):
         resume(trained, epochs=4, allow=["batch_size"])
     assert before == {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
     resume(trained, epochs=4, changes={"eta": 0.1}, allow=["eta"])

@@ -62,7 +62,7 @@ def test_runs_on_the_sample_with_options(
     out = capsys.readouterr().out
     assert "on the bundled sample" in out
     assert "not the published settings" in out
-    assert re.search(r"l2 0\.5 instead of \d", out)
+    assert re.search(r"--lambda 0\.5 instead of \d", out)
     for label, changes in found.variants.items():
         if changes.get("train_size", 0) > 2000:
             assert f"left out: --train-size is {changes['train_size']:,}" in out
@@ -114,9 +114,21 @@ def test_the_published_numbers_are_those_of_the_report() -> None:
         assert (settings.epochs, settings.batch_size, settings.resolved().split) == (40, 100, "batch-1")
 
 
-def test_what_a_variant_varies_cannot_be_overridden(capsys: pytest.CaptureFixture[str]) -> None:
-    assert call(assignment("shuffling").command(), ["--shuffle", "none"], prog_name="shuffling") == 2
-    assert "is what shuffling varies" in capsys.readouterr().err
+@pytest.mark.usefixtures("no_pictures")
+def test_the_sample_stands_in_where_the_report_used_more_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--epochs", "1", "--seeds", "1", "--hidden", "5", "--quiet"]
+    assert call(assignment("cifar10_best").command(), arguments, prog_name="cifar10_best") == 0
+    assert "--train-size 0 instead of 20000" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "option"), [("shuffling", "--shuffle none"), ("cifar10_ladder", "--train-size 5")]
+)
+def test_what_a_variant_varies_cannot_be_overridden(
+    name: str, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(assignment(name).command(), option.split(), prog_name=name) == 2
+    assert f"{option.split()[0]} is what {name} varies" in capsys.readouterr().err
 
 
 def test_comparison_takes_the_mean_over_seeds_at_the_published_epoch() -> None:

@@ -1,6 +1,7 @@
 """Studies: claims with verdicts, printed and kept."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -35,13 +36,24 @@ def test_a_study_prints_its_claims_and_keeps_them(tmp_path: Path, capsys: pytest
     assert call(STUDY.command(), ["--out", str(out), "--epochs", "2", "--twice"], prog_name="mlds_test") == 0
     captured = capsys.readouterr()
     assert captured.out.startswith("T:\na\n\nsupported: it learns\n    ")
-    assert "not the study's settings: epochs 2 instead of 1" in captured.out
+    assert "not the study's settings: --epochs 2 instead of 1" in captured.out
     assert "memory: mnist-sample" in captured.err
     kept = json.loads((out / "claims.json").read_text())
     assert kept["claims"][0]["verdict"] == "supported"
     assert kept["settings"]["epochs"] == 2
     assert kept["options"] == {"twice": True}
     assert (out / "empty.png").exists()
+
+
+def test_a_study_of_more_rows_than_the_sample_has_takes_all_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    larger = replace(STUDY, settings=STUDY.settings.replace(train_size=5000))
+    arguments = ["--out", str(tmp_path / "here")]
+    assert call(larger.command(), arguments, prog_name="mlds_test") == 0
+    assert "not the study's settings: --train-size 0 instead of 5000" in capsys.readouterr().out
+    assert call(larger.command(), [*arguments, "--train-size", "4000"], prog_name="mlds_test") == 2
+    assert "--train-size is 4,000: the training split has only 2,000 rows" in capsys.readouterr().err
 
 
 def test_a_wrong_value_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

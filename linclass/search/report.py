@@ -11,7 +11,7 @@ import numpy as np
 
 from linclass.search.found import Found
 from linclass.search.trials import best_row, order
-from linclass.settings import Experiment, option_names_of
+from linclass.settings import Experiment, option_name
 from linclass.words import counted
 
 _SHOWN = 20
@@ -113,7 +113,7 @@ def command_line(settings: Experiment, data_dir: Path | None = None) -> str:
     for name, (value, default) in settings.differences(Experiment()).items():
         if default == "auto" and settings.replace(**{name: default}).resolved() == settings:
             continue
-        option = option_names_of(name)[0]
+        option = option_name(name)
         if isinstance(value, bool):
             words.append(option if value else f"--no-{option[2:]}")
         else:
