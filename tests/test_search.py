@@ -408,6 +408,10 @@ def test_damaged_packs_are_said(tmp_path: Path) -> None:
     path.write_text(json.dumps(record))
     with pytest.raises(DataError, match=r"0001.json is not a pack of this sweep .*delete it"):
         search(PLAN, out=tmp_path)
+    record["results"][0]["settings"]["eta"] = PLAN.space.grid[0].values[0]
+    path.write_text(json.dumps({**record, "best": 9}))
+    with pytest.raises(DataError, match=r"0001.json is not a pack of this sweep"):
+        search(PLAN, out=tmp_path)
     path.unlink()
     assert len(search(PLAN, out=tmp_path).results) == 6
 

@@ -78,7 +78,7 @@ class Store:
             best, replica, seconds = int(record["best"]), int(record["replica"]), float(record["seconds"])
             if len(results[best].histories) <= replica:
                 return None
-        except (AttributeError, KeyError, TypeError, ValueError, DataError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError, DataError) as error:
             raise DataError(
                 f"{path} is not a pack of this sweep ({error}): delete it, to train its trials again"
             ) from error
