@@ -18,6 +18,7 @@ from linclass.models.build import build_model
 from linclass.params import Array, Params
 from linclass.settings import Experiment
 from linclass.study import DEPENDS, Claim, Findings, Study, is_above, trained, verdict
+from linclass.survey import surveyed
 
 BATCHES = (100, 1000)
 ROWS = 10_000
@@ -65,8 +66,9 @@ def _along(jobs: list[Job], split: str, a: Array) -> Values:
     job = jobs[0]
 
     def create(K: int) -> Model:
-        settings = job.settings.replace(seeds=K, l2=0.0, dropout=0.0)
-        return build_model(settings, job.dataset.features, len(job.dataset.classes))
+        return build_model(
+            surveyed(job.settings).replace(seeds=K), job.dataset.features, len(job.dataset.classes)
+        )
 
     rows = job.dataset.splits()[split].first(ROWS)
     surface = Surface(create, Inputs(rows, job.scaler, job.settings.dtype))

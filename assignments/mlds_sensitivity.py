@@ -12,11 +12,13 @@ from linclass.landscape.sensitivity import sensitivity
 from linclass.landscape.sharpness import sharpness
 from linclass.listener import Listener
 from linclass.metrics import Interval, mean_interval
+from linclass.models.build import build_model
 from linclass.models.network import Network
 from linclass.params import Array
 from linclass.plots import Figure
 from linclass.settings import Experiment
 from linclass.study import DEPENDS, Claim, Findings, Study, is_above, is_below, trained, verdict
+from linclass.survey import filled, surveyed
 
 BATCHES = (5, 50, 500, 5_000, 50_000)
 ROWS = 2_000
@@ -35,12 +37,15 @@ def find(settings: Experiment, *, data_dir: Path | None, listener: Listener) -> 
             settings.replace(batch_size=n), data_dir=data_dir, listener=listener, label=f"batch {n}"
         )
         rows, test = len(job.train), job.dataset.test
-        if test is None or not isinstance(job.model, Network) or settings.l2:
-            raise UsageError("mlds_sensitivity needs a test split, --model linear or mlp, and --lambda 0")
+        if test is None:
+            raise UsageError(f"mlds_sensitivity needs a test split, which {job.dataset.name} does not have")
         history = job.trainer.state.history
-        s = sensitivity(job.model, Inputs(test.first(ROWS), job.scaler, settings.dtype))
+        blank = build_model(surveyed(settings), job.dataset.features, len(job.dataset.classes))
+        model = filled(blank, job.model)
+        assert isinstance(model, Network)
+        s = sensitivity(model, Inputs(test.first(ROWS), job.scaler, settings.dtype), loss=settings.loss)
         train = Inputs(job.dataset.train.first(ROWS), job.scaler, settings.dtype)
-        sharp = sharpness(job.model, train, epsilon=EPSILON, seed=settings.seed)
+        sharp = sharpness(model, train, epsilon=EPSILON, seed=settings.seed)
         values = [s.loss, s.probabilities, s.scores, sharp.random, sharp.ascent]
         columns = {name: history.last(name) for name in ("train_loss", "val_loss", "test_accuracy")}
         measured[n] = columns | dict(zip(MEASURES, values, strict=True))

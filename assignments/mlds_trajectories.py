@@ -52,7 +52,8 @@ def find(settings: Experiment, *, data_dir: Path | None, listener: Listener) -> 
     K, snapshots, P = tracks.shape
 
     def create(K: int) -> Model:
-        return build_model(settings.replace(seeds=K, l2=0.0), job.dataset.features, len(job.dataset.classes))
+        one = survey.surveyed(settings).replace(seeds=K)
+        return build_model(one, job.dataset.features, len(job.dataset.classes))
 
     rows = type(job.train)(job.dataset.train.first(ROWS), job.scaler, settings.dtype)
     surface = Surface(create, rows)

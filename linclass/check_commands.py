@@ -38,7 +38,7 @@ GRADCHECK_FIELDS = (
     "seed",
 )
 OPTIMUM = Experiment(l2=1.0)
-OPTIMUM_FIELDS = ("dataset", "split", "train_size", "val_size", "model", "scaling", "l2")
+OPTIMUM_FIELDS = ("dataset", "split", "train_size", "val_size", "model", "scaling", "l2", "label_smoothing")
 PARITY = Experiment(dataset="mnist", model="mlp", hidden="256,128,64", eta=0.001, dtype="float64")
 PARITY_FIELDS = (
     "dataset",

@@ -13,8 +13,7 @@ from linclass.gradcheck import Report
 from linclass.listener import Listener
 from linclass.models.base import Model
 from linclass.models.build import build_model
-from linclass.models.linear import Linear
-from linclass.params import Array
+from linclass.params import Array, Params
 from linclass.progress import PYTHON
 from linclass.run_data import check_same_data, load_data, note_sample
 from linclass.runs import Run
@@ -102,40 +101,55 @@ def find_optimum(
             f"the minimum is that of a convex problem: expected --model linear and --loss softmax, "
             f"not {settings.model} and {settings.loss}"
         )
+    # the cost that values.csv logs, in float64, from W = 0 and b = 0
+    problem = settings.replace(
+        seeds=1, dtype="float64", reduction="mean", weight_decay=0.0, init="normal", init_std=0.0
+    )
     with blas.limited(threads or blas.DEFAULT_THREADS):
         dataset = load_data(settings, data_dir)
         note_sample(settings, dataset, listener)
         if run is not None:
             check_same_data(run, dataset)
-        train = Inputs(dataset.train, Scaler.fit(dataset.train.x, settings.scaling), "float64")
-        model = Linear.create(dataset.features, len(dataset.classes), l2=settings.l2, init_std=0.0)
+        scaler = Scaler.fit(dataset.train.x, settings.scaling) if run is None else run.loaded_scaler()
+        train = Inputs(dataset.train, scaler, "float64")
+        classes = len(dataset.classes if run is None else run.subject.classes)
+        model = build_model(problem, dataset.features, classes)
 
         def progress(iteration: int, cost: float, gradient_norm: float) -> None:
             if iteration % 10 == 0:
                 listener.note(f"iteration {iteration}: cost {cost:.8f}, gradient norm {gradient_norm:.1e}")
 
-        found = optimum.minimise(model, train, max_iterations=max_iterations, progress=progress)
+        found = optimum.minimise(
+            model,
+            train,
+            max_iterations=max_iterations,
+            smoothed=settings.label_smoothing > 0,
+            progress=progress,
+        )
+        smoothing = f", label smoothing {settings.label_smoothing:g}" if settings.label_smoothing else ""
         rows = [
-            ("minimum of", f"{dataset.title}, {counted(len(train), 'row')}, lambda = {settings.l2:g}"),
+            (
+                "minimum of",
+                f"{dataset.title}, {counted(len(train), 'row')}, lambda = {settings.l2:g}{smoothing}",
+            ),
             ("cost", f"{found.cost:.10f}"),
             ("loss", f"{found.loss:.10f}"),
             ("gradient norm", f"{found.gradient_norm:.2e}"),
             ("L-BFGS", f"{found.message} ({found.evaluations} passes over the data)"),
         ]
-        return rows if run is None else rows + _gaps(run, found, train)
+        return rows if run is None else [*rows, *_gaps(run, model, found, train), *_other_descents(settings)]
 
 
-def _gaps(run: Run, found: optimum.Optimum, train: Inputs) -> list[tuple[str, str]]:
-    """How far the last weights of each of the run's models are from the minimum."""
+def _gaps(run: Run, model: Model, found: optimum.Optimum, train: Inputs) -> list[tuple[str, str]]:
+    """How far the last weights of each of the run's models are from the minimum, which `model` found."""
     rows = []
     trained = run.model()
+    assert isinstance(model.params, Params)
     for k in range(trained.K):
         # in float64, so that the gap is the weights' and not the arithmetic's
-        params = found.params.copy()
-        params.set_model(0, trained.select(k).params)
-        model = Linear(params, l2=run.settings.l2)
+        model.params.set_model(0, trained.select(k).params)
         cost = float((evaluate(model, train).loss + model.penalty())[0])
-        gap = optimum.gap(cost, params, found)
+        gap = optimum.gap(cost, model.params, found)
         name = f"model {k}, " if trained.K > 1 else ""
         rows += [
             (f"{name}cost of the run", f"{cost:.10f}"),
@@ -143,3 +157,15 @@ def _gaps(run: Run, found: optimum.Optimum, train: Inputs) -> list[tuple[str, st
             (f"{name}distance of the weights", f"{gap.distance:.3e}"),
         ]
     return rows
+
+
+def _other_descents(settings: Experiment) -> list[tuple[str, str]]:
+    """What a training descended that is not the cost it logs: its gap need not become 0."""
+    others = []
+    if settings.augment:
+        others.append(f"--augment {settings.augment} (other rows)")
+    if settings.reduction == "sum" and settings.l2:
+        others.append("--reduction sum (the penalty weighs less beside a sum)")
+    if settings.weight_decay:
+        others.append(f"--weight-decay {settings.weight_decay:g} (a pull that the cost does not have)")
+    return [("the run descended", f"not this cost alone: {', '.join(others)}")] if others else []

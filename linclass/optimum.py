@@ -2,7 +2,8 @@
 
 The linear softmax classifier's cost is convex, and for lambda > 0 its weights at the minimum are unique; the
 biases are unique up to one number added to all of them, which no probability notices. At lambda = 0 there may
-be no finite minimum at all: on separable data the cost goes on falling as the weights grow.
+be no finite minimum at all: on separable data the cost goes on falling as the weights grow. Label smoothing
+sets a bound to that: then there is always one.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class Optimum:
     """Where L-BFGS ended.
 
     `converged` says whether that is a minimum: gradient_norm is within the tolerance, and it is not the case
-    that lambda = 0 with every row predicted correctly. Then scaling the weights up lowers the cost for ever.
+    that lambda = 0, without label smoothing, and every row predicted correctly. Then scaling the weights up
+    lowers the cost for ever.
     """
 
     cost: float
@@ -74,6 +76,7 @@ def minimise(
     max_iterations: int = 2000,
     gradient_tolerance: float = 1e-7,
     chunk_size: int = 1000,
+    smoothed: bool = False,
     progress: Progress | None = None,
 ) -> Optimum:
     """Minimise J over all rows, starting from and ending in `model.params`.
@@ -83,6 +86,7 @@ def minimise(
         gradient_tolerance: converged when the Euclidean norm of the gradient is at most this. Rounding of
             the cost (about 4e-16) ends the descent a little below 1e-7.
         chunk_size: rows a product; changes the result by rounding only.
+        smoothed: whether the model's loss has label smoothing, so that there is a minimum at lambda = 0 too.
 
     Raises UsageError for another kind of model or no rows, DivergedError where the cost is not finite.
     Source: Byrd, Lu, Nocedal, Zhu, A limited memory algorithm for bound constrained optimization, 1995.
@@ -123,14 +127,15 @@ def minimise(
         if norm <= gradient_tolerance or iterations >= max_iterations or norm > before / 2:
             break
     penalty = float(model.penalty()[0])
-    separated = penalty == 0 and cost.correct == len(rows)
+    bounded = smoothed or penalty > 0
+    separated = not bounded and cost.correct == len(rows)
     converged = norm <= gradient_tolerance and not separated
     message = f"converged: gradient norm {norm:.1e} after {counted(iterations, 'iteration')}"
     if not converged:
         message = f"not {message}, {gradient_tolerance:.1e} wanted; "
         if separated:
             message += "with lambda = 0 and all rows predicted correctly the cost has no finite minimum"
-        elif penalty == 0:
+        elif not bounded:
             message += "with lambda = 0 the cost may have no finite minimum"
         elif iterations >= max_iterations:
             message += "allow more iterations"

@@ -16,20 +16,19 @@ import numpy as np
 from linclass import blas
 from linclass.datasets.inputs import Inputs
 from linclass.errors import UsageError
-from linclass.landscape.paths import alphas, between
+from linclass.landscape.paths import FARTHEST, alphas, between
 from linclass.landscape.pca import Components, pca
 from linclass.landscape.planes import Plane, plane, random_direction
-from linclass.landscape.sensitivity import sensitivity
+from linclass.landscape.sensitivity import Sensitivity, sensitivity
 from linclass.landscape.sharpness import sharpness
 from linclass.landscape.surface import Surface, Values, columns_of
 from linclass.metrics import mean_interval
 from linclass.models.base import Model
-from linclass.models.build import build_model
 from linclass.models.network import Network
 from linclass.params import Array, Params
 from linclass.run_data import check_same_data, load_data
 from linclass.runs import Run, readable
-from linclass.settings import Experiment
+from linclass.settings import Experiment, option_name
 from linclass.words import counted
 
 if TYPE_CHECKING:
@@ -50,25 +49,19 @@ class Found(NamedTuple):
 
 
 class Ground(NamedTuple):
-    """A run, the rows it is surveyed on by split, and its settings without penalty and dropout."""
+    """A run, the rows it is surveyed on by split, and the settings of what is surveyed (see `surveyed`)."""
 
     run: Run
     data: dict[str, Inputs]
     settings: Experiment
-    classes: int
 
     def create(self, K: int) -> Model:
         """A model of the run's shape with room for K of them."""
-        settings = self.settings.replace(seeds=K)
-        return build_model(settings, self.run.features, self.classes)
+        return self.run.blank_model(self.settings.replace(seeds=K))
 
     def trained(self, weights: str | int = "last") -> Model:
         """The run's models with these weights."""
-        source, model = self.run.model(weights), self.create(self.run.settings.seeds)
-        for own, other in ((model.params, source.params), (model.buffers, source.buffers)):
-            for name, array in own.items():
-                array[...] = other[name]
-        return model
+        return filled(self.create(self.run.settings.seeds), self.run.model(weights))
 
     def theta(self, weights: str | int = "last") -> Array:
         """`(K, P)` float64."""
@@ -77,20 +70,74 @@ class Ground(NamedTuple):
         return params.matrix().astype(np.float64)
 
 
+def surveyed(settings: Experiment) -> Experiment:
+    """The settings of a run's loss as a function of its weights: a mean over rows, in evaluation mode."""
+    return readable(settings).replace(l2=0.0, weight_decay=0.0, dropout=0.0, reduction="mean")
+
+
+def filled(model: Model, source: Model) -> Model:
+    """`model` with the parameters and running statistics of `source`."""
+    for own, other in ((model.params, source.params), (model.buffers, source.buffers)):
+        for name, array in own.items():
+            array[...] = other[name]
+    return model
+
+
 def ground(path: Path, rows: int, splits: Sequence[str] = ("train",), data_dir: Path | None = None) -> Ground:
     """The run in `path` with the first `rows` rows of `splits` (0: all). Raises DataError, UsageError."""
-    run = Run(Path(path))
+    return grounds([path], rows, splits, data_dir)[0]
+
+
+def grounds(
+    paths: Sequence[Path], rows: int, splits: Sequence[str] = ("train",), data_dir: Path | None = None
+) -> list[Ground]:
+    """`ground` of runs that are looked at together, in the highest precision of them.
+
+    Raises UsageError unless their loss is one function of the weights, so that there is a loss between them.
+    """
     if rows < 0:
         raise UsageError(f"--rows is {rows}: expected a number of rows, or 0 for all")
-    dataset = load_data(run.settings, data_dir)
-    check_same_data(run, dataset)
-    settings = readable(run.settings).replace(l2=0.0, weight_decay=0.0, dropout=0.0, reduction="mean")
-    data = {
-        name: Inputs(split.first(rows or len(split)), run.loaded_scaler(), settings.dtype)
-        for name, split in dataset.splits().items()
-        if name in splits
-    }
-    return Ground(run, data, settings, len(dataset.classes))
+    runs = [Run(Path(path)) for path in paths]
+    for other in runs[1:]:
+        check_same_function(runs[0], other)
+    dtype = max((run.settings.dtype for run in runs), key=lambda name: np.dtype(name).itemsize)
+    sites = []
+    for run in runs:
+        dataset = load_data(run.settings, data_dir)
+        check_same_data(run, dataset)
+        data = {
+            name: Inputs(split.first(rows or len(split)), run.loaded_scaler(), dtype)
+            for name, split in dataset.splits().items()
+            if name in splits
+        }
+        sites.append(Ground(run, data, surveyed(run.settings).replace(dtype=dtype)))
+    return sites
+
+
+def check_same_function(first: Run, other: Run) -> None:
+    """UsageError unless the two runs' models have one shape, and weights mean the same to both."""
+    names = f"{first.path} and {other.path}"
+    models = [run.blank_model(surveyed(run.settings).replace(seeds=1)) for run in (first, other)]
+    shapes = [{name: array.shape for name, array in model.params.items()} for model in models]
+    if shapes[0] != shapes[1]:
+        of_each = " and ".join(map(_shape, models))
+        raise UsageError(f"{names} hold models of different shapes ({of_each}): expected the same")
+    if first.digest != other.digest:
+        raise UsageError(f"{names} were trained on different data: expected the same")
+    differences = first.settings.differences(other.settings)
+    one, two = first.loaded_scaler(), other.loaded_scaler()
+    if np.array_equal(one.gain, two.gain) and np.array_equal(one.offset, two.offset):
+        differences.pop("scaling", None)
+    elif "scaling" not in differences:
+        raise UsageError(f"{names} scale their rows by different numbers: expected one scaling of one split")
+    activation = ("activation",) if first.settings.hidden else ()
+    for field in ("loss", "label_smoothing", "scaling", *activation):
+        if field in differences:
+            own, others = differences[field]
+            raise UsageError(
+                f"{names} were trained with {option_name(field)} {own} and {others}, so their weights "
+                "are of different functions and there is no loss between them: expected the same"
+            )
 
 
 def interpolate(
@@ -107,27 +154,24 @@ def interpolate(
 ) -> Found:
     """Loss and accuracy, train and test, at (1 - a) theta_1 + a theta_2 of two runs' models k."""
     a = alphas(start, stop, steps)
-    one, two = (ground(path, rows, ("train", "test"), data_dir) for path in (first, second))
-    if one.run.digest != two.run.digest:
-        raise UsageError(f"{first} and {second} were trained on different data: expected the same")
-    check_same_shape([one, two])
+    one, two = grounds([first, second], rows, ("train", "test"), data_dir)
     theta = between(model_k(one, k), model_k(two, k), a)
     with blas.limited(blas.DEFAULT_THREADS):
         values = {name: Surface(one.create, data)(theta) for name, data in one.data.items()}
-    table: Table = [("a", *(f"{name} {what}" for name in values for what in ("loss", "accuracy")))]
+    what = ("loss",) if one.run.settings.is_regression else ("loss", "accuracy")
+    table: Table = [("a", *(f"{name} {kind}" for name in values for kind in what))]
     for i, a_i in enumerate(a):
-        cells = (
-            text for v in values.values() for text in (f"{v.loss[i]:.5f}", f"{100 * v.accuracy[i]:.2f} %")
-        )
-        table.append((f"{a_i:.3f}", *cells))
+        cells = (text for v in values.values() for text in _cells(v, i)[: len(what)])
+        table.append((_place(a_i, (stop - start) / (steps - 1)), *cells))
     from linclass import plots
 
+    measures = [
+        plots.Panel("loss", {name: v.loss for name, v in values.items()}, log_y=True),
+        plots.Panel("accuracy", {name: v.accuracy for name, v in values.items()}, percent=True),
+    ]
     figure = plots.panels(
         a,
-        [
-            plots.Panel("loss", {name: v.loss for name, v in values.items()}, log_y=True),
-            plots.Panel("accuracy", {name: v.accuracy for name, v in values.items()}, percent=True),
-        ],
+        measures[: len(what)],
         title=f"Between two models: (1 − a) {first.name} + a {second.name}\n{one.run.subject.title}",
         xlabel="a",
         marks={0.0: first.name, 1.0: second.name},
@@ -149,8 +193,11 @@ def random_plane(
     data_dir: Path | None = None,
 ) -> Found:
     """The training loss over two random, filter-normalised directions around a run's model k."""
-    if not 0 < extent < np.inf or steps < 2:
-        raise UsageError(f"--extent {extent:g} with --steps {steps}: expected above 0, and at least 2 steps")
+    if not 0 < extent <= FARTHEST or steps < 2:
+        raise UsageError(
+            f"--extent {extent:g} with --steps {steps}: expected above 0 and at most {FARTHEST:g}, "
+            "and at least 2 steps"
+        )
     site = ground(path, rows, data_dir=data_dir)
     model = site.trained()
     theta, own = model_k(site, k), model.select(k).params
@@ -167,7 +214,7 @@ def random_plane(
     relief = plots.Relief(found.s, found.t, found.loss)
     track = plots.Track(np.zeros((1, 2)), {0: f"{at:.4g}"})
     figure = plots.plane({"": relief}, {"": [track]}, title=f"{title}\n{site.run.subject.title}")
-    table: Table = [("loss", ""), ("of the model", f"{at:.6f}"), *_of_plane(found)]
+    table: Table = [("loss", ""), ("of the model", _number(at, 6)), *_of_plane(found)]
     return Found(table, _save(figure, out, path, f"plane{_of_replica(site, k)}"))
 
 
@@ -184,8 +231,7 @@ def trajectory(
 
     layer: PCA of this layer's weights and biases alone (the others at the mean); 0 is the whole model.
     """
-    sites = [ground(path, rows, data_dir=data_dir) for path in paths]
-    check_same_shape(sites)
+    sites = grounds(paths, rows, data_dir=data_dir)
     tracks = [track for site in sites for track in recorded(site)]
     lengths = sorted({len(track) for track in tracks})
     if len(lengths) > 1:
@@ -200,7 +246,8 @@ def trajectory(
     shape = (len(tracks), len(tracks[0]))
     points = seen.coordinates.reshape(*shape, 2)
     accuracy = true.accuracy.reshape(shape)
-    drawn = [plots.Track(p, {-1: f"{100 * a[-1]:.1f} %"}) for p, a in zip(points, accuracy, strict=True)]
+    words = [{-1: f"{100 * a[-1]:.1f} %"} if np.isfinite(a[-1]) else {} for a in accuracy]
+    drawn = [plots.Track(*of_training) for of_training in zip(points, words, strict=True)]
     what = "the whole model" if layer == 0 else f"layer {layer}"
     share = ", ".join(f"{100 * e:.1f} %" for e in seen.explained)
     heading = f"{counted(len(tracks), 'training')}, {what}: {share} of the variance"
@@ -210,10 +257,10 @@ def trajectory(
         title=f"{heading}\n{sites[0].run.subject.title}",
         labels=axis_labels(seen),
     )
+    epochs = [epoch for site in sites for _ in range(site.run.settings.seeds) for epoch in site.run.snapshots]
     table: Table = [("training", "snapshot", "true loss", "accuracy", "loss on the plane")]
-    for i, (r, snapshot) in enumerate(np.ndindex(shape)):
-        numbers = f"{true.loss[i]:.5f}", f"{100 * true.accuracy[i]:.2f} %", f"{on_plane.loss[i]:.5f}"
-        table.append((str(r), str(sites[0].run.snapshots[snapshot]), *numbers))
+    for i, (r, _) in enumerate(np.ndindex(shape)):
+        table.append((str(r), str(epochs[i]), *_cells(true, i), _number(on_plane.loss[i])))
     return Found(table, _save(figure, out, paths[0], f"trajectory_{layer}"))
 
 
@@ -228,31 +275,39 @@ def measure_sensitivity(
     """The three definitions of `landscape.sensitivity` over the snapshots of a run, and at its end."""
     on = on or Run(Path(path)).scored_split
     site = ground(path, rows, (on,), data_dir)
-    epochs = site.run.snapshots
     if on not in site.data:
         raise UsageError(f"--on {on}: {path} has no such split")
-    table: Table = [("epoch", "d loss / dx", "d probabilities / dx", "d scores / dx")]
+    moments = _moments(site.run)
+    names = [
+        name for name in Sensitivity._fields if name != "probabilities" or not site.settings.is_regression
+    ]
+    table: Table = [("epoch", *(f"d {name} / dx" for name in names))]
     values = []
     with blas.limited(blas.DEFAULT_THREADS):
-        for epoch in epochs:
-            model = site.trained(epoch)
+        for weights, _ in moments:
+            model = site.trained(weights)
             assert isinstance(model, Network)
-            found = sensitivity(model, site.data[on])
+            found = sensitivity(model, site.data[on], loss=site.settings.loss)._asdict()
             values.append(found)
-            table.append((str(epoch), *(mean_interval(column).text() for column in found)))
+            table.append((str(weights), *(mean_interval(found[name]).text() for name in names)))
     from linclass import plots
 
-    series = {
-        name: np.stack([np.asarray(getattr(found, name)) for found in values])
-        for name in ("loss", "probabilities", "scores")
-    }
+    series = {f"d {name} / dx": np.stack([found[name] for found in values]) for name in names}
     figure = plots.panels(
-        epochs,
-        [plots.Panel("mean Frobenius norm", {f"d {name} / dx": v for name, v in series.items()}, log_y=True)],
+        [epoch for _, epoch in moments],
+        [plots.Panel("mean Frobenius norm", series, log_y=True)],
         title=f"Sensitivity to the input, {on} rows\n{site.run.subject.title}, {path.name}",
         xlabel="epoch",
     )
     return Found(table, _save(figure, out, path, f"sensitivity_{on}"))
+
+
+def _moments(run: Run) -> list[tuple[str | int, float]]:
+    """The weights of a run in time, and their epochs: its snapshots, and where it stands if that is later."""
+    state, _ = run.load_state()
+    epoch = state.epoch + float(state.running_rows.max()) / run.manifest["data"]["rows"]["train"]
+    moments: list[tuple[str | int, float]] = [(snapshot, float(snapshot)) for snapshot in run.snapshots]
+    return moments if moments and moments[-1][1] >= epoch else [*moments, ("last", epoch)]
 
 
 EPSILONS = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3)
@@ -305,7 +360,9 @@ def over(
     u, v = np.zeros((2, len(origin)))
     u[part], v[part] = seen.directions
     low, high = seen.coordinates.min(axis=0), seen.coordinates.max(axis=0)
-    margin = MARGIN * (high - low)
+    # points on a line, or all at one place, leave a direction without an extent: as much as the other has
+    extent = np.maximum(high - low, 1e-3 * (high - low).max())
+    margin = MARGIN * np.where(extent > 0, extent, 1.0)
     s, t = (np.linspace(low[i] - margin[i], high[i] + margin[i], steps) for i in (0, 1))
     return seen, plane(surface, origin, u, v, s, t), surface(points), surface(projected)
 
@@ -330,18 +387,6 @@ def names_of(model: Model, layer: int) -> tuple[str, ...]:
     return tuple(model.params) if layer == 0 else layers[layer - 1]
 
 
-def check_same_shape(sites: Sequence[Ground]) -> None:
-    """UsageError unless the runs hold models, and snapshots, of one shape."""
-    first = sites[0]
-    for site in sites[1:]:
-        shapes = [{name: a.shape[1:] for name, a in s.create(1).params.items()} for s in (first, site)]
-        if shapes[0] != shapes[1]:
-            raise UsageError(
-                f"{first.run.path} and {site.run.path} hold models of different shapes "
-                f"({_shape(first)} and {_shape(site)}): expected the same"
-            )
-
-
 def model_k(site: Ground, k: int) -> Array:
     """`(P,)` the last weights of model k. UsageError where there is no such model."""
     if not 0 <= k < site.run.settings.seeds:
@@ -359,19 +404,33 @@ def axis_labels(seen: Components) -> tuple[str, str]:
     return first, second
 
 
-def _shape(site: Ground) -> str:
-    return "-".join(
-        str(row.units) for row in site.create(1).layers() if "affine" in row.name or row.name == "input"
-    )
+def _shape(model: Model) -> str:
+    return "-".join(str(row.units) for row in model.layers() if "affine" in row.name or row.name == "input")
 
 
 def _of_plane(found: Plane) -> Table:
-    finite = found.loss[np.isfinite(found.loss)]
-    return [
-        ("lowest on the plane", f"{finite.min():.6f}"),
-        ("median", f"{np.median(finite):.6f}"),
-        ("highest", f"{finite.max():.6g}"),
+    rows: Table = [
+        ("lowest on the plane", _number(found.loss.min(), 6)),
+        ("median", _number(float(np.median(found.loss)), 6)),
+        ("highest", f"{found.loss.max():.6g}"),
     ]
+    infinite = int(np.isinf(found.loss).sum())
+    return [*rows, ("overflows at", f"{infinite} of {found.loss.size} points")] if infinite else rows
+
+
+def _cells(values: Values, i: int) -> tuple[str, str]:
+    """Loss and accuracy at point i."""
+    accuracy = values.accuracy[i]
+    return _number(values.loss[i]), "-" if np.isnan(accuracy) else f"{100 * accuracy:.2f} %"
+
+
+def _number(value: float, decimals: int = 5) -> str:
+    return f"{value:.{decimals}f}" if abs(value) < 1e9 else f"{value:.6g}"
+
+
+def _place(a: float, step: float) -> str:
+    """a, with as many digits as tell it from the next."""
+    return f"{a:.3f}" if abs(a) < 1e9 and step >= 1e-3 else f"{a:.6g}"
 
 
 def _of_replica(site: Ground, k: int) -> str:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linclass.errors import DivergedError, UsageError
+from linclass.losses import make_loss
 from linclass.models.linear import Linear
 from linclass.optimum import gap, minimise
 
@@ -194,3 +195,22 @@ def test_what_cannot_be_minimised_is_refused(rows):
     model.params["W"][...] = np.nan
     with pytest.raises(DivergedError, match="nan"):
         minimise(model, rows)
+
+
+def test_label_smoothing_has_a_finite_minimum_where_the_classes_are_separated():
+    """C classes told apart by C columns: at the minimum P = Y, so that the cost is Y's entropy."""
+    s = 0.3
+    split = Split(np.eye(C), np.arange(C))
+    found = {
+        smoothing: minimise(
+            Linear.create(C, C, init_std=0.0, loss=make_loss(label_smoothing=smoothing)),
+            split,
+            smoothed=smoothing > 0,
+        )
+        for smoothing in (0.0, s)
+    }
+    assert found[s].converged
+    Y = np.array([1 - s + s / C, *[s / C] * (C - 1)])
+    assert found[s].cost == pytest.approx(-np.sum(Y * np.log(Y)), abs=1e-9)
+    assert not found[0.0].converged
+    assert "no finite minimum" in found[0.0].message

@@ -621,3 +621,21 @@ def test_drawing_needs_no_pyplot(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "a.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        ([[1.0, 1.0], [1.0, np.nextafter(1.0, 2)]], "the loss is the same everywhere"),
+        ([[1e300, 1e300 * (1 + 1e-12)], [1e300, 1e300]], "the loss is the same everywhere"),
+        ([[np.inf, np.nan], [np.inf, np.inf]], "there is no finite loss above 0"),
+        ([[0.0, 0.0], [0.0, 0.0]], "there is no finite loss above 0"),
+        ([[2.0, np.inf], [np.nan, np.inf]], ""),
+        ([[1e-300, 1.0], [1e300, np.inf]], ""),
+    ],
+)
+def test_a_plane_of_any_losses_is_drawn(tmp_path, loss, words):
+    relief = plots.Relief(np.array([0.0, 1.0]), np.array([0.0, 1.0]), np.array(loss))
+    figure = plots.plane({"": relief}, title="t")
+    assert words in " ".join(text.get_text() for text in figure.axes[0].texts)
+    assert png(figure, tmp_path)

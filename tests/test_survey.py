@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ def runs(no_pictures_in_module: None, tmp_path_factory: pytest.TempPathFactory) 
         "short": {"snapshot_every": 0},
         "normed": {"batch_norm": True},
         "other": {"train_size": 200},
+        "double": {"dtype": "float64", "seeds": 1},
     }.items():
         experiment.run(SETTINGS.replace(**changes), out=folder / name)
     return folder
@@ -87,6 +89,11 @@ def test_each_survey_prints_a_table_and_draws(
         (["sharpness", "normed"], "without --batch-norm"),
         (["plane", "one", "--extent", "-1"], "--extent -1"),
         (["plane", "one", "--rows", "-1"], "--rows is -1"),
+        (
+            ["plane", "one", "--extent", "1e301"],
+            "--extent 1e+301 with --steps 25: expected above 0 and at most",
+        ),
+        (["interpolate", "one", "two", "--to", "1e308"], "expected it to rise, within -1e+300 to 1e+300"),
     ],
 )
 def test_bad_input_is_one_clear_line(
@@ -103,6 +110,58 @@ def test_the_ends_of_a_path_are_the_runs_own_numbers(runs: Path) -> None:
         last = Run(runs / name).history.of_model(0)[-1]
         assert float(row[1]) == pytest.approx(last["train_loss"], abs=2e-5)
         assert row[2] == f"{100 * last['train_accuracy']:.2f} %"
+
+
+@pytest.mark.parametrize("steps", [2, 3])
+@pytest.mark.parametrize("extent", [5e-324, 1e-300, 1e-15, 1e-9, 1e9, 1e100, 1e300])
+@pytest.mark.parametrize("name", ["one", "double"])
+def test_a_plane_of_any_extent_is_drawn(name: str, extent: float, steps: int, runs: Path) -> None:
+    found = survey.random_plane(
+        runs / name, extent=extent, steps=steps, rows=20, out=runs / f"{extent}-{steps}.png"
+    )
+    assert found.picture.exists()
+    table = dict(found.table)
+    numbers = [float(table[key]) for key in ("lowest on the plane", "median", "highest")]
+    assert numbers[:2] == sorted(numbers[:2])
+    assert numbers[2] >= numbers[1] * (1 - 1e-5)  # printed with fewer digits
+    if steps == 3:  # the model is in the middle
+        assert numbers[0] <= float(table["of the model"])
+    if extent < 1e-8:
+        assert numbers == pytest.approx([float(table["of the model"])] * 3, rel=1e-5)
+    if extent == 1e300:
+        assert numbers[2] == np.inf
+        assert table["overflows at"] == f"{steps**2 - steps % 2} of {steps**2} points"
+
+
+@pytest.mark.parametrize("far", [1e-300, 1e-15, 1e9, 1e300])
+def test_a_path_of_any_length_is_drawn(far: float, runs: Path) -> None:
+    out = runs / f"path-{far}.png"
+    found = survey.interpolate(runs / "one", runs / "two", start=-far, stop=far, steps=3, out=out)
+    assert out.exists()
+    assert [float(row[0]) for row in found.table[1:]] == pytest.approx([-far, 0, far], rel=1e-5)
+    assert (
+        found.table[2][1:]
+        == survey.interpolate(runs / "one", runs / "two", start=0, stop=1, steps=2, out=out).table[1][1:]
+    )
+
+
+def test_the_trajectory_of_a_training_that_stood_still_is_drawn(runs: Path) -> None:
+    experiment.run(SETTINGS.replace(optimizer="sgd", eta=1e-300), out=runs / "still")
+    found = survey.trajectory([runs / "still"], steps=3, rows=20)
+    assert found.picture.exists()
+    for row in found.table[1:]:
+        assert row[2] == row[4]
+
+
+def test_sensitivity_of_a_run_that_has_no_snapshot_yet(runs: Path, tmp_path: Path) -> None:
+    """One interrupted before its first; the last weights are those of the snapshot of a run's end."""
+    shutil.copytree(runs / "short", tmp_path / "cut")
+    (tmp_path / "cut" / "snapshots" / "4.npz").unlink()
+    whole, cut = (survey.measure_sensitivity(path, rows=20) for path in (runs / "short", tmp_path / "cut"))
+    assert [row[0] for row in whole.table] == ["epoch", "4"]
+    assert [row[0] for row in cut.table] == ["epoch", "last"]
+    assert cut.table[1][1:] == whole.table[1][1:]
+    assert cut.picture.exists()
 
 
 def test_a_run_from_before_a_field_existed_is_read(runs: Path) -> None:

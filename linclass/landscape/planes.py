@@ -29,7 +29,9 @@ def plane(surface: Surface, origin: Array, u: Array, v: Array, s: Array, t: Arra
     loss, accuracy = np.empty((len(t), len(s))), np.empty((len(t), len(s)))
     for row, t_i in enumerate(t):
         # a row at a time: all points of a plane at once would not fit in memory
-        loss[row], accuracy[row] = surface(origin + np.outer(s, u) + t_i * v)
+        with np.errstate(over="ignore", invalid="ignore"):
+            points = origin + np.outer(s, u) + t_i * v
+        loss[row], accuracy[row] = surface(points)
     return Plane(s, t, loss, accuracy)
 
 

@@ -29,7 +29,10 @@ class Rows(Protocol):
 
 
 class Values(NamedTuple):
-    """At each of the points: mean loss without the penalty `(points,)`, fraction correct `(points,)`."""
+    """At each of the points: mean loss without the penalty `(points,)`, fraction correct `(points,)`.
+
+    Where scores overflow the loss is infinite and the fraction NaN; so is the fraction of a regression.
+    """
 
     loss: Array
     accuracy: Array
@@ -62,14 +65,16 @@ class Surface:
 
     def _evaluate(self, theta: Array) -> Values:
         model, N = self._model(len(theta)), len(self.rows)
-        set_points(model, theta)
         loss, correct = np.zeros(len(theta)), np.zeros(len(theta))
-        # far from any minimum scores overflow; the value there is then infinite or not a number
+        # far from any minimum parameters and scores overflow
         with np.errstate(over="ignore", invalid="ignore"):
+            set_points(model, theta)
             for x, y in self.rows.chunks(CHUNK):
                 sums = model.loss_sums(x, y)
                 loss += sums[0]
-                correct += sums[1]
+                correct += sums[1] if y.ndim == 1 else np.nan
+        loss[np.isnan(loss)] = np.inf
+        correct[np.isinf(loss)] = np.nan
         return Values(loss / N, correct / N)
 
     def _model(self, K: int) -> Model:

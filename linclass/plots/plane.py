@@ -16,6 +16,7 @@ from linclass.plots.looks import looks_of
 from linclass.plots.style import TITLE_SIZE, new_figure, styled, wrap
 
 LEVELS = 14
+_LEAST_RANGE = 1e-9  # a plane whose loss varies less is flat but for rounding
 _MOST_RANGE = 1e5  # above this many times the lowest loss, a plane is one shade
 
 
@@ -69,10 +70,15 @@ def plane(
 def _draw_relief(axes: Axes, relief: Relief) -> QuadContourSet | None:
     """The contours; the shades, for their colour bar, None where the loss is the same everywhere."""
     finite = relief.loss[np.isfinite(relief.loss) & (relief.loss > 0)]
-    if not len(finite) or finite.min() == finite.max():
-        axes.text(0.5, 0.5, "the loss is the same everywhere", transform=axes.transAxes, ha="center")
+    if not len(finite):
+        axes.text(0.5, 0.5, "there is no finite loss above 0", transform=axes.transAxes, ha="center")
         return None
     low, high = finite.min(), min(finite.max(), finite.min() * _MOST_RANGE)
+    if np.isinf(relief.loss).any():
+        high = max(high, low * _MOST_RANGE)
+    if high <= low * (1 + _LEAST_RANGE):
+        axes.text(0.5, 0.5, "the loss is the same everywhere", transform=axes.transAxes, ha="center")
+        return None
     levels = np.geomspace(low, high, LEVELS)
     loss = np.clip(np.nan_to_num(relief.loss, nan=high, posinf=high), low, high)
     shades = axes.contourf(relief.s, relief.t, loss, levels, cmap="cividis", norm=LogNorm(low, high))
