@@ -34,7 +34,7 @@ def main() -> int:
     parser.add_argument("--report", type=Path, help="a file for the tally, as JSON")
     given = parser.parse_args()
     if not given.plain and importlib.util.find_spec("atheris") is None:
-        print('atheris is not installed: run pip install "linclass[fuzz]", or give --plain', file=sys.stderr)
+        print('atheris is not installed: run pip install "atheris>=2.3", or give --plain', file=sys.stderr)
         return 2
     if given.target == "all":
         return every_target(given)

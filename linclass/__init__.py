@@ -4,6 +4,7 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
 
     errors.py       the few exception classes, each with its exit code
     words.py        words of messages: a number with its noun
+    extras.py       libraries that may be missing, and how they are installed
     rng.py          every random stream is named by its purpose
     files.py        durable write, lock, size-capped reading
     npz.py          reading and writing .npz without trust

@@ -22,13 +22,24 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from linclass.errors import WorkerDiedError
+from linclass.errors import UsageError, WorkerDiedError
 
 Task = tuple[Callable[[Any], Any], Any]
 
 ATTEMPTS = 2
+_IMPORTED = 97  # the exit code of `end_if_only_imported`
+_GUARD = 'the calls of a script that uses workers belong under `if __name__ == "__main__":`'
 _THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _SPAWN = multiprocessing.get_context("spawn")
+
+
+def end_if_only_imported() -> None:
+    """End this process if it is a worker that still imports the main script, which asks for workers itself.
+
+    Every worker would ask for more; the parent says why they ended.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        os._exit(_IMPORTED)
 
 
 def run(tasks: Sequence[Task], processes: int, *, threads: int = 1) -> list[Any]:
@@ -43,9 +54,11 @@ def results(tasks: Sequence[Task], processes: int, *, threads: int = 1) -> Itera
     Args:
         processes: at most so many work at a time. threads: BLAS threads of each.
 
-    Raises what a task raised, as it is, with the worker's traceback as its cause; WorkerDiedError where a
-    task's worker died twice. The other workers are then ended.
+    Raises what a task raised, as it is, with the worker's traceback as its cause; UsageError where the main
+    script has no `if __name__ == "__main__":`; WorkerDiedError where a task's worker died twice. The other
+    workers are then ended.
     """
+    end_if_only_imported()
     waiting, died = deque(range(len(tasks))), Counter[int]()
     idle: list[_Worker] = []
     busy: dict[Any, tuple[_Worker, int]] = {}  # by connection
@@ -109,14 +122,18 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 def _check_death(worker: _Worker, number: int, deaths: int) -> None:
     worker.end()
+    code = worker.process.exitcode or 0
+    if code == _IMPORTED:
+        raise UsageError(
+            f"each worker process runs this script anew, up to where it asks for workers itself: {_GUARD}"
+        ) from None
     if deaths < ATTEMPTS:
         return
-    code = worker.process.exitcode or 0
     how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+    cause = "out of memory? try fewer worker processes" if code < 0 else f"its last words are above; {_GUARD}"
     raise WorkerDiedError(
-        f"task {number} ended its worker process {deaths} times ({how}): expected a result; out of memory? "
-        "try fewer worker processes"
-    )
+        f"task {number} ended its worker process {deaths} times ({how}): expected a result; {cause}"
+    ) from None
 
 
 def _serve(connection: Connection) -> None:

@@ -52,7 +52,7 @@ def test_runs_on_the_sample_with_options(
     assert found.name == name
     is_torch = found.settings.model == "torch-mlp"
     if is_torch:
-        pytest.importorskip("torch", reason="PyTorch is not installed: pip install linclass[torch]")
+        pytest.importorskip("torch", reason="PyTorch is not installed")
     seeds = "1" if is_torch else "2"
     arguments = ["--epochs", "1", "--seeds", seeds, "--quiet", "--lambda", "0.5"]
     arguments += [] if found.growth else ["--train-size", "600"]  # what a growth varies

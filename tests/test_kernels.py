@@ -31,7 +31,7 @@ def normal(*shape, seed=0):
 
 
 def torch_module():
-    return pytest.importorskip("torch", reason="PyTorch is not installed: pip install linclass[torch]")
+    return pytest.importorskip("torch", reason="PyTorch is not installed")
 
 
 def test_every_activation_has_a_formula_here():

@@ -193,7 +193,7 @@ def test_sensitivity_against_finite_differences(activation: str, batch_norm: boo
 
 
 def test_input_gradients_leave_the_gradients_alone_and_agree_with_torch() -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install linclass[torch]")
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     model, data = mlp(2), rows(8)
     model.loss_and_grads(data.split.x, data.split.y)
     before = model.grads.matrix()

@@ -171,7 +171,7 @@ def test_it_has_no_buffers_and_any_loss():
 @pytest.mark.parametrize("l2", [0.0, 0.1, 1.0])
 def test_pytorch_takes_the_same_twenty_steps(l2):
     """weight_decay = 2 lambda on W, 0 on b: the update is the same, so the costs are."""
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install linclass[torch]")
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     n, d, C, eta = 20, 30, 10, 0.05
     x, y = data(20 * n, d, C)
     model = Linear.create(d, C, l2=l2)

@@ -45,7 +45,7 @@ def create(seeds=(0,), **options):
 
 
 def torch_module():
-    return pytest.importorskip("torch", reason="PyTorch is not installed: pip install linclass[torch]")
+    return pytest.importorskip("torch", reason="PyTorch is not installed")
 
 
 def as_torch(model, activation):

@@ -20,7 +20,7 @@ SIZES = (20, 16, 12, 5)
 @pytest.fixture(autouse=True)
 def torch(request: pytest.FixtureRequest) -> None:
     if "without_pytorch" not in request.node.name:
-        pytest.importorskip("torch", reason="PyTorch is not installed: pip install linclass[torch]")
+        pytest.importorskip("torch", reason="PyTorch is not installed")
 
 
 def data(n: int = 230) -> tuple[np.ndarray, np.ndarray]:

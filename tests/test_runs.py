@@ -147,7 +147,7 @@ def test_a_network_with_everything_resumes_to_the_same_bits(
 def test_a_pytorch_run_resumes_exactly_and_is_read_without_pytorch(
     own_npz: Path, tmp_path: Path, torch_optim: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("torch", reason="PyTorch is not installed: pip install linclass[torch]")
+    pytest.importorskip("torch", reason="PyTorch is not installed")
     wanted = settings(own_npz, model="torch-mlp", hidden="7", optimizer="adam", torch_optim=torch_optim)
     run(wanted, out=tmp_path / "whole")
     with pytest.raises(InterruptedRun):

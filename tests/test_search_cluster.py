@@ -19,7 +19,7 @@ from linclass.search import Plan, search, space
 from linclass.search.sweep import executor_of
 from linclass.settings import Experiment
 
-pytest.importorskip("distributed", reason="Dask is not installed: pip install linclass[dask]")
+pytest.importorskip("distributed", reason="Dask is not installed")
 
 EPOCHS = 12
 BASE = Experiment(

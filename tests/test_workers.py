@@ -83,6 +83,24 @@ def test_a_task_that_ends_its_worker_twice_is_said() -> None:
         workers.run([(square, 3), (die, None)], 2)
 
 
+UNGUARDED = """
+from linclass import Experiment
+from linclass.search import random_search
+settings = Experiment(dataset="mnist-sample", epochs=1)
+random_search({"eta": ([1e-4, 1e-1], "log")}, settings, trials=2, workers=2, out="sweep")
+"""
+
+
+def test_a_script_without_a_guard_is_told_the_cause(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED)
+    done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.count("Traceback") == 1  # the script's own, none of a worker
+    assert 'under `if __name__ == "__main__":`' in done.stderr.splitlines()[-1]
+    assert "memory" not in done.stderr
+
+
 PARENT = """
 import sys
 sys.path.insert(0, {folder!r})

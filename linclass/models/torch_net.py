@@ -13,6 +13,7 @@ import numpy as np
 
 from linclass import blas, kernels, optim, rng
 from linclass.errors import UsageError
+from linclass.extras import missing
 from linclass.losses import make_loss
 from linclass.models.base import Batch, LayerRow
 from linclass.models.layers import BatchNorm
@@ -41,7 +42,7 @@ def torch_module() -> Any:
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        raise UsageError('PyTorch is not installed: pip install "linclass[torch]"') from error
+        raise missing("PyTorch is", "torch") from error
     torch.set_num_threads(blas.DEFAULT_THREADS)
     return torch
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from linclass.errors import UsageError
+from linclass.extras import missing
 from linclass.search.packs import Pack, PackResult, train_pack
 from linclass.search.spaces import Dimension, Space, apply
 from linclass.search.trials import RANKS, Result, Trial
@@ -188,8 +189,6 @@ def _optuna() -> Any:
     try:
         import optuna
     except ImportError:
-        raise UsageError(
-            "--sampler needs Optuna, which is not installed: pip install linclass[tune]"
-        ) from None
+        raise missing("--sampler needs Optuna, which is", "tune") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna

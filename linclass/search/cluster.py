@@ -18,6 +18,7 @@ from typing import Any
 
 from linclass import __version__, blas
 from linclass.errors import LinclassError, SchedulerError, UsageError, WorkerDiedError
+from linclass.extras import missing
 from linclass.search.executors import Executor
 from linclass.search.packs import Pack, PackResult, data_of, train_pack
 
@@ -53,9 +54,7 @@ def _distributed() -> Any:
     try:
         import distributed
     except ImportError:
-        raise UsageError(
-            "--scheduler needs Dask, which is not installed: pip install linclass[dask]"
-        ) from None
+        raise missing("--scheduler needs Dask, which is", "dask") from None
     return distributed
 
 

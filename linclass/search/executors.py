@@ -21,6 +21,7 @@ def here(packs: Mapping[int, Pack]) -> Iterator[tuple[int, PackResult]]:
 
 def processes(count: int) -> Executor:
     """In `count` processes of this machine, each with its own copy of the data."""
+    workers.end_if_only_imported()  # before the search claims its directory, which its parent holds
 
     def execute(packs: Mapping[int, Pack]) -> Iterator[tuple[int, PackResult]]:
         numbers = list(packs)
