@@ -180,13 +180,15 @@ STUDY = Study(
     find=find,
     options=[
         click.option(
-            "--neighbours", type=click.IntRange(1), help="sampled around each network  [default: 500]"
+            "--neighbours",
+            type=click.IntRange(1),
+            help="number of neighbours sampled around each network  [default: 500]",
         ),
-        click.option("--radius", type=float, help="the neighbours' distance  [default: 0.01]"),
+        click.option("--radius", type=float, help="radius, the neighbours' distance  [default: 0.01]"),
         click.option(
             "--minimise-gradient",
             type=click.IntRange(0),
-            help="steps that minimise the gradient norm itself in the end  [default: 0]",
+            help="number of steps that minimise the gradient norm itself in the end  [default: 0]",
         ),
     ],
 )

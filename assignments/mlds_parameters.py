@@ -230,11 +230,11 @@ STUDY = Study(
         click.option(
             "--models",
             type=click.Path(),
-            help="where each model's numbers are kept; those that are there are not trained again "
+            help="folder of each model's numbers; those that are there are not trained again "
             "[default: result_pics/mlds_parameters/models]",
         ),
-        click.option("--largest", type=click.IntRange(7), help="the largest width  [default: 99]"),
-        click.option("--processes", type=click.IntRange(1), help="worker processes  [default: 2]"),
+        click.option("--largest", type=click.IntRange(7), help="largest width, in units  [default: 99]"),
+        click.option("--processes", type=click.IntRange(1), help="number of worker processes  [default: 2]"),
     ),
 )
 

@@ -51,6 +51,7 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     scoring.py      what is done with a trained run: score it, predict
     survey.py       the landscape of trained runs: paths, planes, trajectories, sensitivity, sharpness
     checks.py       the gradient check and the optimum of an experiment
+    help.py         what `--help` looks like: options in sections, whole summaries
     options.py      command-line options from Experiment
     console.py      progress, tables, errors as exit codes
     assignment.py   a published experiment that runs again with one command

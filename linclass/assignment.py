@@ -17,6 +17,7 @@ import click
 
 from linclass.console import Console, call, print_result, print_table, say
 from linclass.errors import DivergedError, TooFewRowsError, UsageError
+from linclass.help import Command
 from linclass.options import chosen, experiment_options, run_options
 from linclass.settings import Experiment, changes_told, option_name, shown
 
@@ -166,7 +167,7 @@ class Assignment:
     def command(self) -> click.Command:
         """Its command line."""
 
-        @click.command(self.name, help=f"{self.title}\n\n{self.source}. {self.figures}")
+        @click.command(self.name, cls=Command, help=f"{self.title}\n\n{self.source}. {self.figures}")
         @experiment_options(self.settings)
         @run_options
         def command(quiet: bool, **given: Any) -> None:

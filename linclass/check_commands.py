@@ -9,6 +9,7 @@ import click
 
 from linclass.console import Console, print_table, say
 from linclass.errors import CheckFailedError, UsageError
+from linclass.help import Command
 from linclass.options import (
     PATH,
     chosen,
@@ -56,9 +57,13 @@ PARITY_FIELDS = (
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @experiment_options(GRADCHECK, only=GRADCHECK_FIELDS)
-@click.option("--function", metavar="FILE.py:NAME", help="check a function of your own instead")
+@click.option(
+    "--function",
+    metavar="FILE.py:NAME",
+    help="function of your own to check instead of a model [default: none]",
+)
 @data_dir_option
 @quiet_option
 def gradcheck(function: str | None, quiet: bool, data_dir: Path | None, **given: Any) -> None:
@@ -86,10 +91,16 @@ def gradcheck(function: str | None, quiet: bool, data_dir: Path | None, **given:
     say(f"{passed} passed")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("directory", type=PATH, required=False)
 @experiment_options(OPTIMUM, only=OPTIMUM_FIELDS)
-@click.option("--max-iterations", default=2000, show_default=True, type=click.IntRange(1), help="of L-BFGS")
+@click.option(
+    "--max-iterations",
+    default=2000,
+    show_default=True,
+    type=click.IntRange(1),
+    help="largest number of iterations of L-BFGS",
+)
 @data_dir_option
 @threads_option
 @quiet_option
@@ -112,10 +123,12 @@ def optimum(directory: Path | None, max_iterations: int, quiet: bool, **given: A
     print_table(rows)
 
 
-@click.command()
+@click.command(cls=Command)
 @experiment_options(PARITY, only=PARITY_FIELDS)
-@click.option("--steps", default=100, show_default=True, type=click.IntRange(1), help="mini-batches")
-@click.option("--out", type=PATH, default="parity.png", show_default=True, help="the picture")
+@click.option(
+    "--steps", default=100, show_default=True, type=click.IntRange(1), help="number of mini-batches"
+)
+@click.option("--out", type=PATH, default="parity.png", show_default=True, help="picture to write")
 @data_dir_option
 @quiet_option
 def parity(steps: int, out: Path, quiet: bool, data_dir: Path | None, **given: Any) -> None:

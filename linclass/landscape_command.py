@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from linclass.console import print_table, say
+from linclass.help import Group
 from linclass.options import PATH, data_dir_option, in_order, replica_option, split_option
 
 if TYPE_CHECKING:
@@ -17,19 +18,19 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@click.group()
+@click.group(cls=Group)
 def landscape() -> None:
-    """The loss around trained models, between two of them, and along their training."""
+    """Survey the loss around trained models, between two of them, and along their training."""
 
 
 def landscape_options(rows: int) -> Callable[[F], F]:
     """--rows --out --data-dir, which all surveys have."""
     return in_order(
         click.option(
-            "--rows", default=rows, show_default=True, help="only the first N rows (0: all of them)"
+            "--rows", default=rows, show_default=True, help="number of rows, the first N (0: all of them)"
         ),
         click.option(
-            "--out", type=PATH, help="the picture [default: landscape_*.png in the first DIRECTORY]"
+            "--out", type=PATH, help="picture to write [default: landscape_*.png in the first DIRECTORY]"
         ),
         data_dir_option,
     )
@@ -38,13 +39,13 @@ def landscape_options(rows: int) -> Callable[[F], F]:
 @landscape.command("interpolate")
 @click.argument("first", type=PATH)
 @click.argument("second", type=PATH)
-@click.option("--from", "start", default=-1.0, show_default=True, help="the first a")
-@click.option("--to", "stop", default=2.0, show_default=True, help="the last a")
-@click.option("--steps", default=61, show_default=True, help="how many a")
+@click.option("--from", "start", default=-1.0, show_default=True, help="first value of a")
+@click.option("--to", "stop", default=2.0, show_default=True, help="last value of a")
+@click.option("--steps", default=61, show_default=True, help="number of values of a")
 @replica_option
 @landscape_options(rows=0)
 def landscape_interpolate(first: Path, second: Path, **options: Any) -> None:
-    """Loss and accuracy at (1 - a) FIRST + a SECOND, train and test."""
+    """Draw loss and accuracy at (1 - a) FIRST + a SECOND, train and test."""
     from linclass import survey
 
     _print_found(survey.interpolate(first, second, **options))
@@ -52,13 +53,17 @@ def landscape_interpolate(first: Path, second: Path, **options: Any) -> None:
 
 @landscape.command("plane")
 @click.argument("directory", type=PATH)
-@click.option("--extent", default=1.0, show_default=True, help="how far, in lengths of the weights")
-@click.option("--steps", default=25, show_default=True, help="in each direction")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="of the directions")
+@click.option(
+    "--extent", default=1.0, show_default=True, help="extent in each direction, in lengths of the weights"
+)
+@click.option("--steps", default=25, show_default=True, help="number of steps in each direction")
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0), help="seed of the random directions"
+)
 @replica_option
 @landscape_options(rows=2000)
 def landscape_plane(directory: Path, **options: Any) -> None:
-    """The training loss over two random, filter-normalised directions around the run in DIRECTORY."""
+    """Draw the training loss over two random, filter-normalised directions around the run in DIRECTORY."""
     from linclass import survey
 
     _print_found(survey.random_plane(directory, **options))
@@ -66,11 +71,15 @@ def landscape_plane(directory: Path, **options: Any) -> None:
 
 @landscape.command("trajectory")
 @click.argument("directories", type=PATH, nargs=-1, required=True)
-@click.option("--layer", default=0, show_default=True, help="PCA of this layer alone (0: the whole model)")
-@click.option("--steps", default=25, show_default=True, type=click.IntRange(2), help="in each direction")
+@click.option(
+    "--layer", default=0, show_default=True, help="layer that the PCA is of, from 1 on (0: the whole model)"
+)
+@click.option(
+    "--steps", default=25, show_default=True, type=click.IntRange(2), help="number of steps in each direction"
+)
 @landscape_options(rows=1000)
 def landscape_trajectory(directories: tuple[Path, ...], **options: Any) -> None:
-    """The snapshots of the runs in DIRECTORIES on the plane in which they differ most, and its loss."""
+    """Draw the snapshots of the runs in DIRECTORIES on the plane in which they differ most, and its loss."""
     from linclass import survey
 
     _print_found(survey.trajectory(directories, **options))
@@ -81,7 +90,7 @@ def landscape_trajectory(directories: tuple[Path, ...], **options: Any) -> None:
 @split_option
 @landscape_options(rows=2000)
 def landscape_sensitivity(directory: Path, **options: Any) -> None:
-    """How much the answers of the run in DIRECTORY move with the input, snapshot by snapshot."""
+    """Measure how much the answers of the run in DIRECTORY move with the input, snapshot by snapshot."""
     from linclass import survey
 
     _print_found(survey.measure_sensitivity(directory, **options))
@@ -91,7 +100,7 @@ def landscape_sensitivity(directory: Path, **options: Any) -> None:
 @click.argument("directory", type=PATH)
 @landscape_options(rows=2000)
 def landscape_sharpness(directory: Path, **options: Any) -> None:
-    """How far the training loss can rise in a small box around the run in DIRECTORY."""
+    """Measure how far the training loss can rise in a small box around the run in DIRECTORY."""
     from linclass import survey
 
     _print_found(survey.measure_sharpness(directory, **options))

@@ -9,11 +9,61 @@ from typing import Any, TypeVar
 
 import click
 
+from linclass.help import Option
 from linclass.settings import Experiment, option_names, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
+SECTIONS = {
+    "Data": (
+        "dataset",
+        "split",
+        "train_size",
+        "val_size",
+        "split_seed",
+        "fold",
+        "label_noise",
+        "augment",
+    ),
+    "Model": (
+        "model",
+        "hidden",
+        "activation",
+        "dropout",
+        "batch_norm",
+        "scaling",
+        "init",
+        "init_std",
+        "dtype",
+    ),
+    "Loss": ("loss", "l2", "label_smoothing", "reduction"),
+    "Optimisation": (
+        "optimizer",
+        "torch_optim",
+        "eta",
+        "schedule",
+        "momentum",
+        "weight_decay",
+        "clip",
+        "epochs",
+        "batch_size",
+        "shuffle",
+        "drop_last",
+    ),
+    "Replicas, watching and stopping": (
+        "seed",
+        "seeds",
+        "test",
+        "snapshot_every",
+        "overfit_threshold",
+        "overfit_action",
+        "patience",
+    ),
+}
+"""Section of the help -> the fields of Experiment in it, in order."""
+RUN = "Run"
+"""The section of what is no part of an experiment: places, threads, output."""
 
 
 def experiment_options(defaults: Experiment | None, only: Collection[str] | None = None) -> Callable[[F], F]:
@@ -25,20 +75,27 @@ def experiment_options(defaults: Experiment | None, only: Collection[str] | None
     """
 
     def decorate(command: F) -> F:
-        for field in reversed(dataclasses.fields(Experiment)):
+        for section, field in reversed(_by_section()):
             if only is not None and field.name not in only:
                 continue
             default = "the run's own" if defaults is None else shown(getattr(defaults, field.name))
-            command = _experiment_option(field, default)(command)
+            command = _experiment_option(field, default, section)(command)
         return command
 
     return decorate
 
 
-def _experiment_option(field: dataclasses.Field[Any], default: str) -> Callable[[F], F]:
+def _by_section() -> list[tuple[str, dataclasses.Field[Any]]]:
+    fields = {field.name: field for field in dataclasses.fields(Experiment)}
+    return [(section, fields[name]) for section, names in SECTIONS.items() for name in names]
+
+
+def _experiment_option(field: dataclasses.Field[Any], default: str, section: str) -> Callable[[F], F]:
     names = option_names(field)
     # spelled out here, because click puts a default that is only shown in parentheses
     common: dict[str, Any] = {
+        "cls": Option,
+        "section": section,
         "default": None,
         "help": f"{field.metadata['help']}  [default: {default}]",
     }
@@ -63,22 +120,30 @@ def chosen(defaults: Experiment, given: Mapping[str, Any]) -> Experiment:
     return defaults.replace(**{k: v for k, v in given.items() if k in names and v is not None})
 
 
-data_dir_option = click.option(
-    "--data-dir", type=PATH, help="look for data here only [else: $LINCLASS_DATA, ./data, the user cache]"
+def run_option(*names: str, **attributes: Any) -> Callable[[F], F]:
+    """An option of the section RUN."""
+    return click.option(*names, cls=Option, section=RUN, **attributes)
+
+
+data_dir_option = run_option(
+    "--data-dir",
+    type=PATH,
+    help="folder of the data, searched alone [default: $LINCLASS_DATA, ./data, the user cache]",
 )
-threads_option = click.option(
+threads_option = run_option(
     "--threads",
     type=click.IntRange(1),
-    help="BLAS threads, used where a model's products are wide; other bits for another number [default: 1]",
+    help="number of BLAS threads, used where a model's products are wide; another number gives other bits "
+    "[default: 1]",
 )
-profile_option = click.option("--profile", is_flag=True, help="show where the time went, at the end")
-quiet_option = click.option("--quiet", is_flag=True, help="no progress on stderr")
+profile_option = run_option("--profile", is_flag=True, help="table of where the time went, at the end")
+quiet_option = run_option("--quiet", is_flag=True, help="silence on stderr: no progress, no remarks")
 
 
 split_option = click.option(
     "--on",
     type=click.Choice(["train", "validation", "test"]),
-    help="split that is scored [default: test, or validation where there is none]",
+    help="split that is looked at [default: test, or validation where there is none]",
 )
 replica_option = click.option(
     "--replica",
@@ -86,7 +151,7 @@ replica_option = click.option(
     default=0,
     show_default=True,
     type=click.IntRange(0),
-    help="number of one of several replicas (--seeds)",
+    help="number of the replica, of --seeds N from 0 to N - 1",
 )
 
 
@@ -102,8 +167,10 @@ def in_order(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 run_options = in_order(
-    click.option("--out", type=PATH, help="the run directory [default: result_pics/<name>]"),
-    click.option("--overwrite", is_flag=True, help="replace a run that is in the directory already"),
+    run_option("--out", type=PATH, help="directory of the run [default: result_pics/<name>]"),
+    run_option(
+        "--overwrite", is_flag=True, help="permission to replace a run that is in the directory already"
+    ),
     data_dir_option,
     threads_option,
     quiet_option,

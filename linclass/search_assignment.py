@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from linclass.console import call, say
+from linclass.help import Command
 from linclass.options import chosen, experiment_options, run_options
 from linclass.settings import Experiment
 from linclass.sweep_command import run_search, search_options
@@ -48,7 +49,7 @@ class SearchAssignment:
     def command(self) -> click.Command:
         """Its command line: the options of `linclass sweep`, but for the space."""
 
-        @click.command(self.name, help=f"{self.title}\n\n{self.source}.")
+        @click.command(self.name, cls=Command, help=f"{self.title}\n\n{self.source}.")
         @search_options(self.trials, self.rounds)
         @experiment_options(self.settings)
         @run_options

@@ -62,26 +62,26 @@ class Experiment:
 
     dataset: str = option(
         "cifar10",
-        "cifar10, mnist, fashion-mnist, cifar10-sample, mnist-sample, or your own FILE.npz "
-        "(x_train, y_train, x_test, y_test) or FILE.csv (label, pixel0, ...); with --loss squared one of "
-        "square-wave, saw-sine, eight-sines, half-sine",
+        "name of the data set: cifar10, mnist, fashion-mnist, cifar10-sample, mnist-sample, or your own "
+        "FILE.npz (x_train, y_train, x_test, y_test) or FILE.csv (label, pixel0, ...); with --loss squared "
+        "one of square-wave, saw-sine, eight-sines, half-sine",
     )
     split: str = option(
         "auto",
-        "batch-1: train on data_batch_1, validate on data_batch_2; "
+        "split into training and validation rows; batch-1: train on data_batch_1, validate on data_batch_2; "
         "all: train on all but the last --val-size rows; "
         "auto: batch-1 for CIFAR-10, all for everything else",
         choices=("auto", "batch-1", "all"),
     )
-    train_size: int = option(0, "keep only the first N training rows (0: all of them)", minimum=0)
+    train_size: int = option(0, "number of training rows, the first N (0: all of them)", minimum=0)
     val_size: int = option(
         0,
-        "validation rows of --split all (0: the data set's own, CIFAR-10 1000, MNIST 10,000)",
+        "number of validation rows of --split all (0: the data set's own, CIFAR-10 1000, MNIST 10,000)",
         minimum=0,
     )
     fold: str = option(
         "",
-        "cross-validation, such as 2/5: of five parts of the training and validation rows together "
+        "fold of a cross-validation, such as 2/5: of five parts of the training and validation rows together "
         "(of the first --train-size of them), validate on the second and train on the others",
     )
     split_seed: int = option(
@@ -92,34 +92,38 @@ class Experiment:
     )
     model: str = option(
         "linear",
-        "linear: one layer; mlp: a multi-layer perceptron; torch-mlp: the same in PyTorch",
+        "architecture; linear: one layer; mlp: a multi-layer perceptron; torch-mlp: the same in PyTorch",
         choices=("linear", "mlp", "torch-mlp"),
     )
     hidden: str = option("", "widths of the MLP's hidden layers, such as 256,128,64", flags=("--hidden",))
     activation: str = option(
         "relu",
-        "the MLP's hidden activation",
+        "activation of the MLP's hidden layers",
         choices=("relu", "leaky-relu", "sigmoid", "tanh", "identity"),
     )
     init: str = option(
         "auto",
-        "initialisation; auto: normal for the linear model, he with ReLU kinds, xavier with the others",
+        "initialisation of the weights; auto: normal for the linear model, he with ReLU kinds, xavier with "
+        "the others",
         choices=("auto", "normal", "xavier", "he", "uniform"),
     )
     init_std: float = option(0.01, "standard deviation of the normal initialisation", minimum=0)
     scaling: str = option(
         "auto",
-        "input scaling, fitted on the training split; auto: unit for MNIST, raw for functions, else "
+        "scaling of the input, fitted on the training split; auto: unit for MNIST, raw for functions, else "
         "per-pixel",
         choices=("auto", "raw", "unit", "global", "per-pixel"),
     )
-    eta: float = option(0.001, "learning rate", flags=("--eta", "--lr"), above=0)
+    eta: float = option(0.001, "learning rate, per step", flags=("--eta", "--lr"), above=0)
     l2: float = option(
-        0.0, "L2 penalty: cost = loss + lambda * sum(W^2)", flags=("--lambda", "--l2"), minimum=0
+        0.0,
+        "lambda, the strength of the L2 penalty: cost = loss + lambda * sum(W^2)",
+        flags=("--lambda", "--l2"),
+        minimum=0,
     )
     loss: str = option(
         "softmax",
-        "softmax cross-entropy, C sigmoids with binary cross-entropy (bce), multi-class SVM, or for "
+        "loss: softmax cross-entropy, C sigmoids with binary cross-entropy (bce), multi-class SVM, or for "
         "functions the squared error",
         choices=("softmax", "bce", "svm", "squared"),
     )
@@ -130,61 +134,68 @@ class Experiment:
         "drawn from --split-seed, the same for all replicas",
         minimum=0,
     )
-    reduction: str = option("mean", "gradients are means over the batch, or sums", choices=("mean", "sum"))
+    reduction: str = option(
+        "mean", "reduction of a batch's gradients: their mean, or their sum", choices=("mean", "sum")
+    )
     dropout: float = option(0.0, "probability that a hidden unit of the MLP is dropped", minimum=0)
     batch_norm: bool = option(False, "batch normalisation before each hidden activation of the MLP")
     optimizer: str = option(
         "sgd",
-        "how the weights follow the gradients",
+        "optimiser",
         choices=("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"),
     )
-    torch_optim: bool = option(False, "with --model torch-mlp: the optimiser of torch.optim")
-    momentum: float = option(0.0, "of momentum and nesterov (0: 0.9)", minimum=0)
-    weight_decay: float = option(0.0, "decoupled weight decay of adamw, which needs --lambda 0", minimum=0)
+    torch_optim: bool = option(False, "optimiser of torch.optim in place of our own, with --model torch-mlp")
+    momentum: float = option(0.0, "momentum coefficient of momentum and nesterov (0: 0.9)", minimum=0)
+    weight_decay: float = option(
+        0.0, "weight decay of adamw, decoupled from the gradient; it needs --lambda 0", minimum=0
+    )
     clip: float = option(0.0, "largest norm of a model's gradient (0: any)", minimum=0)
     schedule: str = option(
         "constant",
-        "the learning rate over time: constant, step:10:0.5, exponential:0.95, triangular:1e-5:500, cosine, "
-        "one-cycle, each also after a warm-up: warmup:200,cosine",
+        "schedule of the learning rate: constant, step:10:0.5, exponential:0.95, triangular:1e-5:500, "
+        "cosine, one-cycle, each also after a warm-up: warmup:200,cosine",
     )
     batch_size: int | None = option(
         None,
-        f"rows a mini-batch (not given: {DEFAULT_BATCH_SIZE}, or all training rows where there are fewer)",
+        f"size of a mini-batch, in rows (not given: {DEFAULT_BATCH_SIZE}, or all training rows where there "
+        "are fewer)",
         kind=int,
         minimum=1,
     )
-    epochs: int = option(40, "passes over the training rows", minimum=1)
+    epochs: int = option(40, "number of epochs, passes over the training rows", minimum=1)
     shuffle: Literal["samples", "batches", "none"] = option(
         "samples",
-        "each epoch's order: samples permuted; whole batches permuted (membership fixed); none",
+        "order of an epoch: samples permuted; whole batches permuted (membership fixed); none",
         choices=("samples", "batches", "none"),
     )
-    drop_last: bool = option(False, "leave out the short last batch of an epoch")
+    drop_last: bool = option(False, "omission of the short last batch of an epoch")
     augment: str = option(
         "",
-        "training images changed at random, anew each epoch: mirror, shift:3, rotation:10, crop:6, "
-        "brightness:0.2, contrast:0.2, saturation:0.2, noise:0.05, with commas between",
+        "augmentation, random changes of the training images, anew each epoch: mirror, shift:3, rotation:10, "
+        "crop:6, brightness:0.2, contrast:0.2, saturation:0.2, noise:0.05, with commas between",
     )
     dtype: str = option(
         "float32", "precision of the parameters and of the arithmetic", choices=("float32", "float64")
     )
     seed: int = option(0, "seed of the first replica; replica k is exactly the run with seed + k", minimum=0)
     seeds: int = option(
-        1, "independent replicas (own initialisation, own order) trained side by side", minimum=1
+        1, "number of independent replicas, each with its own initialisation and order", minimum=1
     )
-    snapshot_every: int = option(0, "weights and pictures every N epochs (0: only at the end)", minimum=0)
+    snapshot_every: int = option(
+        0, "epochs between snapshots, weights and pictures (0: only at the end)", minimum=0
+    )
     overfit_threshold: float = option(
-        0.5, "what |train cost - validation cost| may not exceed; see --overfit-action", above=0
+        0.5, "threshold of |train cost - validation cost|; see --overfit-action", above=0
     )
     overfit_action: Literal["stop", "warn", "ignore"] = option(
-        "warn", "what to do beyond the overfit threshold", choices=("stop", "warn", "ignore")
+        "warn", "action beyond the overfit threshold", choices=("stop", "warn", "ignore")
     )
     patience: int = option(
         0,
-        "stop a model after N epochs without a lower validation loss, penalty left out (0: never)",
+        "number of epochs without a lower validation loss, penalty left out, that stop a model (0: none do)",
         minimum=0,
     )
-    test: bool = option(False, "log the accuracy on the test split each epoch as well")
+    test: bool = option(False, "test accuracy of every epoch, in the log as well")
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -297,7 +308,7 @@ def option_name(name: str) -> str:
 def shown(value: Any) -> str:
     """A field's value in words for a person."""
     words = {True: "on", False: "off", None: "not given"}
-    return words[value] if value is None or isinstance(value, bool) else str(value)
+    return words[value] if value is None or isinstance(value, bool) else str(value) or "none"
 
 
 def changes_told(changes: Mapping[str, tuple[Any, Any]]) -> str:

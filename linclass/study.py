@@ -16,6 +16,7 @@ import click
 
 from linclass.console import Console, call, print_table, say
 from linclass.errors import UsageError
+from linclass.help import Command
 from linclass.listener import Listener
 from linclass.options import (
     PATH,
@@ -23,6 +24,7 @@ from linclass.options import (
     data_dir_option,
     experiment_options,
     quiet_option,
+    run_option,
     threads_option,
 )
 from linclass.progress import PYTHON
@@ -145,11 +147,13 @@ class Study:
             places = {key: given.pop(key) for key in ("out", "data_dir", "threads")}
             self.run(given, listener=Console(quiet=quiet), **places)
 
-        out = click.option("--out", type=PATH, help=f"the directory [default: result_pics/{self.name}]")
+        out = run_option(
+            "--out", type=PATH, help=f"directory of the study [default: result_pics/{self.name}]"
+        )
         options = [experiment_options(self.settings), *self.options]
         for add in (quiet_option, threads_option, data_dir_option, out, *reversed(options)):
             command = add(command)
-        return click.command(self.name, help=f"{self.title}\n\n{self.source}.")(command)
+        return click.command(self.name, cls=Command, help=f"{self.title}\n\n{self.source}.")(command)
 
     def main(self) -> None:
         """Run from the command line: `python -m assignments.<name>`."""

@@ -10,6 +10,7 @@ import click
 
 from linclass.console import Console, print_table, say
 from linclass.errors import UsageError
+from linclass.help import Command
 from linclass.options import PATH, chosen, experiment_options, in_order, run_options
 from linclass.settings import Experiment, option_name
 
@@ -29,26 +30,34 @@ _SAMPLER_OPTIONS = in_order(
         default="random",
         show_default=True,
         type=click.Choice(["random", "tpe"]),
-        help="how trials are proposed; tpe learns from the finished ones",
+        help="sampler of the trials; tpe learns from the finished ones",
     ),
     click.option(
         "--pruner",
         type=click.Choice(["none", "median", "halving"]),
-        help="give up trials of tpe that lag behind [default: none]",
+        help="pruner: rule by which trials of tpe that lag behind are given up [default: none]",
     ),
     click.option(
         "--storage",
         metavar="ADDRESS",
-        help="of tpe's study: sqlite:///FILE or journal:FILE [default: in --out]",
+        help="storage of tpe's study: sqlite:///FILE or journal:FILE [default: in --out]",
     ),
-    click.option("--together", type=click.IntRange(1), help="trials tpe is asked for at a time [default: 4]"),
+    click.option(
+        "--together", type=click.IntRange(1), help="number of trials tpe is asked for at a time [default: 4]"
+    ),
 )
 _WORKER_OPTIONS = in_order(
     click.option(
-        "--workers", default=1, show_default=True, type=click.IntRange(1), help="processes of this machine"
+        "--workers",
+        default=1,
+        show_default=True,
+        type=click.IntRange(1),
+        help="number of worker processes on this machine",
     ),
     click.option(
-        "--scheduler", metavar="tcp://HOST:PORT", help="train on the workers of this Dask scheduler"
+        "--scheduler",
+        metavar="tcp://HOST:PORT",
+        help="address of a Dask scheduler, whose workers train [default: none]",
     ),
 )
 
@@ -61,45 +70,49 @@ def search_options(trials: int = 10, rounds: int = 1) -> Callable[[F], F]:
             default=trials,
             show_default=True,
             type=click.IntRange(1),
-            help="random draws a round",
+            help="number of random draws per round",
         ),
         click.option(
             "--rounds",
             default=rounds,
             show_default=True,
             type=click.IntRange(1),
-            help="after the first, each in a quarter of the range, around the best so far",
+            help="number of rounds, each after the first in a quarter of the range, around the best so far",
         ),
         click.option(
-            "--search-seed", default=0, show_default=True, type=click.IntRange(0), help="of the random draws"
+            "--search-seed",
+            default=0,
+            show_default=True,
+            type=click.IntRange(0),
+            help="seed of the random draws",
         ),
         click.option(
             "--rank",
             default="loss",
             show_default=True,
             type=click.Choice(["loss", "accuracy"]),
-            help="the best trial has the lowest validation loss, or the highest accuracy",
+            help="measure of the best trial: the lowest validation loss, or the highest accuracy",
         ),
         _SAMPLER_OPTIONS,
         _WORKER_OPTIONS,
     )
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--random",
     "random_",
     multiple=True,
     metavar="NAME=SPACE",
-    help="draw an option: lr=log:1e-5:1e-3, hidden=int:150:400, dropout=float:0:0.5, activation=relu,tanh",
+    help="option to draw: lr=log:1e-5:1e-3, hidden=int:150:400, dropout=float:0:0.5, activation=relu,tanh",
 )
 @click.option(
     "--grid",
     multiple=True,
     metavar="NAME=VALUES",
-    help="try every value of an option: activation=relu,tanh, hidden='256,128|64', lambda=log:1e-4:1:5",
+    help="option to try all values of: activation=relu,tanh, hidden='256,128|64', lambda=log:1e-4:1:5",
 )
-@click.option("--space", "space_file", type=PATH, help="a .json or .toml file with the space")
+@click.option("--space", "space_file", type=PATH, help="file with the space, .json or .toml [default: none]")
 @search_options()
 @experiment_options(TRAIN)
 @run_options

@@ -61,14 +61,6 @@ def test_python_m_linclass_works() -> None:
     assert (done.returncode, done.stdout.split()[0]) == (0, "linclass,")
 
 
-def test_every_command_and_option_has_help() -> None:
-    for name, command in cli.commands.items():
-        assert command.help, name
-        for parameter in getattr(command, "params", []):
-            if parameter.param_type_name == "option":
-                assert parameter.help, f"{name} {parameter.opts}"
-
-
 def test_train_on_the_bundled_sample_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert linclass("train", "--epochs", 2) == 0
     out, err = capsys.readouterr()
@@ -280,7 +272,7 @@ def test_torch_is_asked_for_by_its_extra(
     monkeypatch.setitem(sys.modules, "torch", None)
     arguments = ["--dataset", "mnist", "--model", "torch-mlp", "--hidden", "8"]
     assert linclass("train", *arguments) == 2
-    assert "linclass[torch]" in capsys.readouterr().err
+    assert '-m pip install "torch>=2.2"' in capsys.readouterr().err
 
 
 def test_a_damaged_or_missing_file_is_exit_3(capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,7 +26,7 @@ from linclass.settings import Experiment, option_names
         ({"shuffle": 3}, "samples, batches, none"),
         ({"seeds": True}, "whole number"),
         ({"test": 1}, "true or false"),
-        ({"dataset": 3}, "--dataset is 3: expected text: cifar10, mnist"),
+        ({"dataset": 3}, "--dataset is 3: expected text: name of the data set: cifar10, mnist"),
         ({"model": "mlp"}, "--hidden 256,128,64"),
         ({"hidden": "30"}, "expected --model mlp"),
         ({"model": "mlp", "hidden": "30,x"}, "--hidden is '30,x'"),
