@@ -71,12 +71,18 @@ def _compressed(arrays: Mapping[str, Any]) -> bytes:
 
 
 def own_data() -> list[bytes]:
-    """A user's data: flat rows, images, a validation split."""
+    """A user's data: flat rows, images, a validation split, names for labels."""
     x = X[:, :12].astype(np.float32)
     flat = {"x_train": x, "y_train": Y, "x_test": x, "y_test": Y}
     images = {**flat, "x_train": x.reshape(ROWS, 2, 2, 3), "x_test": x.reshape(ROWS, 2, 2, 3)}
     with_validation = {**flat, "x_val": x, "y_val": Y.astype(np.uint8)}
-    return [npz.pack(flat), _compressed(images), npz.pack(with_validation)]
+    named = {
+        **flat,
+        "y_train": Y.astype("U"),
+        "y_test": Y.astype("S"),
+        "class_names": np.array([*"abcdefghij"]),
+    }
+    return [npz.pack(flat), _compressed(images), npz.pack(with_validation), npz.pack(named)]
 
 
 def own_npz() -> list[bytes]:

@@ -19,9 +19,9 @@ from linclass.datasets.cifar10 import BINARY
 from linclass.datasets.cifar10_npm import _read_sprite
 from linclass.datasets.idx import read_idx
 from linclass.datasets.mat_file import read_mat
-from linclass.datasets.npz_dataset import read_npz
 from linclass.datasets.pixel_csv import read_pixel_csv
 from linclass.datasets.safe_pickle import read_batch
+from linclass.datasets.split import load_dataset
 from linclass.errors import DataError
 from linclass.history import History
 from linclass.runs import load_run
@@ -76,7 +76,9 @@ TARGETS = {
     "idx": Target(_from_path(lambda path: read_idx(path, (seeds.ROWS, 28, 28)), "images"), seeds.idx_files),
     "idx-rows": Target(_from_path(read_rows, "rows"), seeds.idx_files),
     "csv": Target(_from_path(read_pixel_csv, "train.csv"), seeds.pixel_csvs),
-    "own-data": Target(_from_path(read_npz, "own.npz"), seeds.own_data),
+    "own-data": Target(
+        _from_path(lambda path: load_dataset(str(path), split="all"), "own.npz"), seeds.own_data
+    ),
     "npz": Target(
         lambda data: npz.unpack(data, "state.npz", required=("a", "b"), max_bytes=1 << 20), seeds.own_npz
     ),

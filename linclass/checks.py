@@ -15,7 +15,7 @@ from linclass.models.base import Model
 from linclass.models.build import build_model
 from linclass.params import Array, Params
 from linclass.progress import PYTHON
-from linclass.run_data import check_same_data, load_data, note_sample
+from linclass.run_data import data_of, load_data, note_sample
 from linclass.runs import Run
 from linclass.settings import Experiment
 from linclass.whole_splits import evaluate
@@ -106,10 +106,8 @@ def find_optimum(
         seeds=1, dtype="float64", reduction="mean", weight_decay=0.0, init="normal", init_std=0.0
     )
     with blas.limited(threads or blas.DEFAULT_THREADS):
-        dataset = load_data(settings, data_dir)
+        dataset = load_data(settings, data_dir) if run is None else data_of(run, data_dir)
         note_sample(settings, dataset, listener)
-        if run is not None:
-            check_same_data(run, dataset)
         scaler = Scaler.fit(dataset.train.x, settings.scaling) if run is None else run.loaded_scaler()
         train = Inputs(dataset.train, scaler, "float64")
         classes = len(dataset.classes if run is None else run.subject.classes)

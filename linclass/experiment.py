@@ -123,7 +123,7 @@ def resume(
             listener.note(why_over(directory, state))
             _restore_log(directory, state, listener)
             return Result(directory.path, settings, state.history, directory.manifest["data"]["sample"])
-        dataset = load_data(settings, data_dir)
+        dataset = load_data(settings, data_dir, directory.subject.classes)
         changed += change_data(directory, dataset, allow)
         for entry in changed:
             entry["epoch"] = state.epoch + 1

@@ -3,13 +3,15 @@
 Each format has its own table, which never changes with today's defaults. run.json, state.npz, sweep.json and
 the packs of a sweep hold settings, and say in which format.
 
-    format 1   linclass 0.1.0. Momentum 0 stood for 0.9. Folds and label noise were drawn from `seed`.
+    format 1   linclass 0.1.0. Momentum 0 stood for 0.9. Folds and label noise were drawn from `seed`. Labels
+               of a user's own data were numbers from 0 to C - 1 as they are stored, and those between that
+               no row has were classes too.
     format 2   today's
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from linclass.settings import Experiment
@@ -72,6 +74,11 @@ def translated(settings: Mapping[str, Any], format: Any) -> dict[str, Any]:
 def experiment(settings: Mapping[str, Any], format: Any) -> Experiment:
     """`translated` as an Experiment. Raises UsageError for values that cannot be used."""
     return Experiment.from_dict(translated(settings, format))
+
+
+def classes(found: Sequence[str]) -> tuple[str, ...]:
+    """The classes of a user's own data in format 1, by the labels that occur in them."""
+    return tuple(str(label) for label in range(max(map(int, found)) + 1))
 
 
 def _from_1(settings: Mapping[str, Any]) -> dict[str, Any]:

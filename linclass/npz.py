@@ -25,6 +25,7 @@ from linclass.errors import DataError, one_line, quoted
 from linclass.files import read_capped
 
 _KINDS = "buif"  # bool, unsigned, signed, float
+_TEXT = "US"
 _SMALL = 64 << 20  # bytes that any file may unfold to
 _MAX_RATIO = 200  # beyond: how many times its size; images compress 5 times, deflate can 1032 times
 _ENTRY = b"PK\x01\x02"  # begins each entry of a zip file's directory
@@ -61,15 +62,16 @@ def read(
     *,
     required: Collection[str],
     optional: Collection[str] = (),
+    text: Collection[str] = (),
     max_bytes: int,
 ) -> dict[str, NDArray[Any]]:
     """The arrays in `path`; their names are exactly `required` plus any of `optional`.
 
-    `max_bytes` bounds the file and the arrays together. Raises DataError for anything unexpected.
+    All hold numbers, those in `text` perhaps text, which is not checked for being any. `max_bytes` bounds the
+    file and the arrays together. Raises DataError for anything unexpected.
     """
-    return unpack(
-        read_capped(path, max_bytes), str(path), required=required, optional=optional, max_bytes=max_bytes
-    )
+    data = read_capped(path, max_bytes)
+    return unpack(data, str(path), required=required, optional=optional, text=text, max_bytes=max_bytes)
 
 
 def read_one(path: Path, name: str, max_bytes: int) -> NDArray[Any]:
@@ -86,7 +88,13 @@ def read_one(path: Path, name: str, max_bytes: int) -> NDArray[Any]:
 
 
 def unpack(
-    data: bytes, label: str, *, required: Collection[str], optional: Collection[str] = (), max_bytes: int
+    data: bytes,
+    label: str,
+    *,
+    required: Collection[str],
+    optional: Collection[str] = (),
+    text: Collection[str] = (),
+    max_bytes: int,
 ) -> dict[str, NDArray[Any]]:
     """`read` for bytes in memory; `label` names them in messages."""
     try:
@@ -94,7 +102,10 @@ def unpack(
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = _checked_members(archive, label, required, optional)
             _check_total(sum(info.file_size for info in members.values()), len(data), max_bytes, label)
-            return {name: _read_member(archive, info, label) for name, info in members.items()}
+            return {
+                name: _read_member(archive, info, label, _KINDS + _TEXT if name in text else _KINDS)
+                for name, info in members.items()
+            }
     except DataError:
         raise
     # RuntimeError: a member is encrypted, or compressed in a way that zipfile does not know
@@ -141,10 +152,12 @@ def _checked_members(
     return dict(zip(names, infos, strict=True))
 
 
-def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, label: str) -> NDArray[Any]:
+def _read_member(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, label: str, kinds: str = _KINDS
+) -> NDArray[Any]:
     label = f"{label}: {info.filename}"
     with archive.open(info) as file:
-        shape, fortran_order, dtype = _read_header(file, label)
+        shape, fortran_order, dtype = _read_header(file, label, kinds)
         size = math.prod(shape) * dtype.itemsize
         body = file.read(size + 1) if size <= info.file_size else b""
         if len(body) != size:
@@ -155,7 +168,7 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, label: str) ->
     return array
 
 
-def _read_header(file: IO[bytes], label: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def _read_header(file: IO[bytes], label: str, kinds: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """(shape, whether in Fortran order, dtype) that the header of a `.npy` file gives.
 
     The header is the text of a Python dictionary. It is matched here: numpy evaluates it as a literal,
@@ -174,8 +187,9 @@ def _read_header(file: IO[bytes], label: str) -> tuple[tuple[int, ...], bool, np
         raise DataError(f"{label} is damaged, or holds records; expected numbers, not {quoted(text.strip())}")
     shape = tuple(int(n) for n in entries["shape"].replace("L", "").split(",") if n.strip())
     dtype = np.dtype(entries["descr"])
-    if dtype.kind not in _KINDS or dtype.hasobject:
-        raise DataError(f"{label} holds {quoted(str(dtype))[1:-1]}; expected numbers")
+    if dtype.kind not in kinds or dtype.hasobject:
+        wanted = "numbers" if kinds == _KINDS else "numbers or text (y.astype(str))"
+        raise DataError(f"{label} holds {quoted(str(dtype))[1:-1]}; expected {wanted}")
     return shape, entries["fortran_order"] == "True", dtype
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,13 @@ from linclass.settings import FUNCTION_NAMES, Experiment
 _OWN_FILES = (".npz", ".csv")
 
 
-def load_data(settings: Experiment, data_dir: Path | None = None) -> Dataset:
-    """The data set of `settings`, its training labels with their noise. Raises DataError or UsageError."""
+def load_data(
+    settings: Experiment, data_dir: Path | None = None, classes: Sequence[str] | None = None
+) -> Dataset:
+    """The data set of `settings`, its training labels with their noise. Raises DataError or UsageError.
+
+    classes: of a run, which a user's own labels must be among; None: those that occur.
+    """
     dataset = load_dataset(
         settings.dataset,
         split=settings.split,
@@ -28,9 +33,17 @@ def load_data(settings: Experiment, data_dir: Path | None = None) -> Dataset:
         folds=settings.folds,
         seed=settings.split_seed,
         data_dir=data_dir,
+        classes=classes,
     )
     if settings.label_noise:
         dataset = dataset.with_label_noise(settings.label_noise, settings.split_seed)
+    return dataset
+
+
+def data_of(run: Run, data_dir: Path | None = None) -> Dataset:
+    """The data set that a run was trained on. Raises DataError where it is missing, or is another now."""
+    dataset = load_data(run.settings, data_dir, run.subject.classes)
+    check_same_data(run, dataset)
     return dataset
 
 

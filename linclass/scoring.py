@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from linclass import blas, evaluation, health, schedules, submission
-from linclass.datasets import batches
+from linclass.datasets import batches, labels
 from linclass.datasets.dataset import Split
 from linclass.datasets.inputs import Inputs
+from linclass.datasets.load import NAMES
 from linclass.errors import UsageError
 from linclass.evaluation import RegressionReport, Report
 from linclass.health import LayerHealth
@@ -18,7 +19,7 @@ from linclass.models.base import Classifier
 from linclass.models.ensemble import Ensemble
 from linclass.params import Array
 from linclass.progress import PYTHON
-from linclass.run_data import check_same_data, load_data
+from linclass.run_data import data_of
 from linclass.runs import Run
 
 
@@ -45,8 +46,7 @@ def evaluate_run(
         model = classifier(run, weights)
         if weights == "last":
             _note_diverged(run, listener)
-        dataset = load_data(run.settings, data_dir)
-        check_same_data(run, dataset)
+        dataset = data_of(run, data_dir)
         splits = dataset.splits()
         if split not in splits:
             raise UsageError(f"--on {split}: {run.path} has the splits {', '.join(splits)}")
@@ -138,8 +138,7 @@ def layers_of_run(
     run = Run(Path(path))
     found = {}
     with blas.limited(blas.DEFAULT_THREADS):
-        dataset = load_data(run.settings, data_dir)
-        check_same_data(run, dataset)
+        dataset = data_of(run, data_dir)
         for one in members(run, weights):
             model = run.model(one)
             train = Inputs(dataset.train, run.loaded_scaler(), run.settings.dtype)
@@ -158,7 +157,10 @@ def predict_run(
     data_dir: Path | None = None,
     threads: int | None = None,
 ) -> Array:
-    """The classes `(n,)` that model k of a run predicts for the rows of a file, or for its own test split.
+    """The labels `(n,)` that model k of a run predicts for the rows of a file, or for its own test split.
+
+    They are what the data call the classes: numbers 0 to C - 1 for published data; for a user's own the whole
+    numbers, or the names, that the classes have there.
 
     Raises UsageError where there is no test split or no such model and for a regression, DataError for a
     file that does not fit.
@@ -174,8 +176,7 @@ def predict_run(
     if rows is not None:
         x = submission.read_rows(rows, run.features)
     else:
-        dataset = load_data(run.settings, data_dir)
-        check_same_data(run, dataset)
+        dataset = data_of(run, data_dir)
         if dataset.test is None:
             raise UsageError(f"{run.path} has no test split: give the rows to predict with --rows FILE")
         x = dataset.test.x
@@ -183,7 +184,7 @@ def predict_run(
         model = classifier(run, weights)
         data = Inputs(Split(x, np.zeros(len(x), np.int64)), run.loaded_scaler(), run.settings.dtype)
         predicted: Array = evaluation.scores_of(model, data)[k].argmax(axis=1)
-    return predicted
+    return predicted if run.settings.dataset in NAMES else labels.named(run.subject.classes)[predicted]
 
 
 def _note_diverged(run: Run, listener: Listener) -> None:

@@ -159,8 +159,10 @@ def read_rows(path: Path, features: int | None = None) -> Array:
 
 
 def _npz_rows(path: Path) -> Array:
-    known = ("x", "y", *(f"{kind}_{split}" for kind in "xy" for split in ("train", "val", "test")))
-    arrays = npz.read(path, required=(), optional=known, max_bytes=MAX_BYTES)
+    splits = ("train", "val", "test")
+    labels = ("y", *(f"y_{split}" for split in splits), "class_names")
+    known = ("x", *(f"x_{split}" for split in splits), *labels)
+    arrays = npz.read(path, required=(), optional=known, text=labels, max_bytes=MAX_BYTES)
     name = next((name for name in ("x", "x_test") if name in arrays), None)
     if name is None:
         found = ", ".join(arrays) or "nothing"

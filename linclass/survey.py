@@ -26,7 +26,7 @@ from linclass.metrics import mean_interval
 from linclass.models.base import Model
 from linclass.models.network import Network
 from linclass.params import Array, Params
-from linclass.run_data import check_same_data, load_data
+from linclass.run_data import data_of
 from linclass.runs import Run, readable
 from linclass.settings import Experiment, option_name
 from linclass.words import counted
@@ -103,8 +103,7 @@ def grounds(
     dtype = max((run.settings.dtype for run in runs), key=lambda name: np.dtype(name).itemsize)
     sites = []
     for run in runs:
-        dataset = load_data(run.settings, data_dir)
-        check_same_data(run, dataset)
+        dataset = data_of(run, data_dir)
         data = {
             name: Inputs(split.first(rows or len(split)), run.loaded_scaler(), dtype)
             for name, split in dataset.splits().items()

@@ -133,8 +133,8 @@ def test_bad_options(arguments: list, code: int, words: str, capsys: pytest.Capt
 BAD_DATA = {
     "transposed": ({"x_train": np.zeros((5, 120))}, "transposed"),
     "not finite": ({"x_train": np.full((120, 5), np.nan)}, "finite"),
-    "labels": ({"y_train": np.full(120, -1)}, "row 0"),
-    "float labels": ({"y_train": np.full(120, 0.5)}, "integer"),
+    "one class": ({"y_train": np.full(120, -1)}, "only the label -1"),
+    "float labels": ({"y_train": np.full(120, 0.5)}, "the label of row 0 is '0.5'"),
     "row counts": ({"y_train": np.zeros(119, int)}, "119"),
     "objects": ({"x_train": np.full((120, 5), None)}, "x_train"),
 }

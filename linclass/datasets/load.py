@@ -86,7 +86,7 @@ def read_own_csv(path: Path) -> OwnData:
     beside = path.with_name("test.csv")
     has_test = beside.name != path.name and pixel_csv.has_labels(beside)
     test = Split(*pixel_csv.read_labelled_csv(beside)) if has_test else None
-    return OwnData(train, None, test, pixel_csv.CLASSES, pixel_csv.IMAGE_SHAPE)
+    return OwnData(train, None, test, pixel_csv.IMAGE_SHAPE)
 
 
 OWN_FILES: Mapping[str, Callable[[Path], OwnData]] = {".npz": read_npz, ".csv": read_own_csv}

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from linclass.datasets.idx import read_idx
+from linclass.datasets.labels import numbered
 from linclass.datasets.npz_dataset import read_npz
 from linclass.datasets.pixel_csv import IMAGE_SHAPE, PIXELS, has_labels, read_labelled_csv
 from linclass.datasets.published import Layout
@@ -67,7 +68,8 @@ def _read_npz(paths: Sequence[Path], part: str, rows: int) -> tuple[Array, Array
     split = data.train if part == TRAIN else data.test
     if split is None:
         raise DataError(f"{paths[0]} has no test rows")
-    return split.x, split.y
+    y, _ = numbered({str(paths[0]): split.y}, classes=DIGITS)
+    return split.x, y[str(paths[0])]
 
 
 def _csv_paths(folder: Path, part: str) -> tuple[Path, ...]:

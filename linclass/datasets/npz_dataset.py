@@ -1,4 +1,4 @@
-"""A user's own data: one `.npz` with x_train, y_train, x_test, y_test, and x_val, y_val if wanted.
+"""A user's own data: one `.npz` with x_train, y_train, x_test, y_test, and perhaps x_val, y_val, class_names.
 
 Rows may have any shape: `(n, d)` stays; images become channel-major rows, and their shape is kept:
 
@@ -18,38 +18,41 @@ import numpy as np
 
 from linclass import npz
 from linclass.datasets.dataset import Split
-from linclass.datasets.labels import check_labels
+from linclass.datasets.labels import class_names
 from linclass.errors import DataError
 from linclass.params import Array
 
 MAX_BYTES = 8 << 30
+_NAMES = "class_names"
 _FLAT_IMAGES = {784: (1, 28, 28)}
 _FLAT_UINT8_IMAGES = {**_FLAT_IMAGES, 3072: (3, 32, 32)}
-_MOST_CLASSES = 1000  # unless there are more training rows
 
 ImageShape = tuple[int, int, int]
 
 
 class OwnData(NamedTuple):
-    """The splits as they are in the file; validation and test are None where it has none."""
+    """The splits as they are in the file; validation and test are None where it has none.
+
+    y is `(n,)`, labels of any of `labels.KINDS`; class_names: as in `labels.numbered`.
+    """
 
     train: Split
     validation: Split | None
     test: Split | None
-    C: int
     image_shape: ImageShape | None
+    class_names: tuple[str, ...] | None = None
 
 
 def read_npz(path: Path) -> OwnData:
     """The checked contents of `path`. Raises DataError for whatever does not fit together.
 
-    x is finite, of one dtype and width in all splits; y holds integers in [0, C), C = largest training
-    label + 1, at least 2.
+    x is finite, of one dtype and width in all splits.
     """
     arrays = npz.read(
         path,
         required=("x_train", "y_train", "x_test", "y_test"),
-        optional=("x_val", "y_val"),
+        optional=("x_val", "y_val", _NAMES),
+        text=("y_train", "y_val", "y_test", _NAMES),
         max_bytes=MAX_BYTES,
     )
     if ("x_val" in arrays) != ("y_val" in arrays):
@@ -60,11 +63,9 @@ def read_npz(path: Path) -> OwnData:
         if arrays[f"x_{name}"].shape[1:] != shape or split.x.dtype != train.dtype:
             here, there = _form(arrays[f"x_{name}"]), _form(arrays["x_train"])
             raise DataError(f"{path}: x_{name} is {here}, x_train {there}; expected rows of one form")
-    C = _classes(splits["train"].y, path)
-    for name, split in splits.items():
-        check_labels(split.y, C, f"{path}: y_{name}")
     image_shape = _image_shape(shape, train.dtype == np.uint8)
-    return OwnData(splits["train"], splits.get("val"), splits["test"], C, image_shape)
+    names = class_names(arrays[_NAMES], f"{path}: {_NAMES}") if _NAMES in arrays else None
+    return OwnData(splits["train"], splits.get("val"), splits["test"], image_shape, names)
 
 
 def _split(arrays: dict[str, Array], name: str, path: Path) -> Split:
@@ -72,16 +73,16 @@ def _split(arrays: dict[str, Array], name: str, path: Path) -> Split:
     label = f"{path}: x_{name}"
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
-    if y.ndim != 1 or y.dtype.kind not in "iub":
+    if y.ndim != 1:
         hint = "; one-hot rows become labels by y.argmax(axis=1)" if y.ndim == 2 else ""
-        raise DataError(f"{path}: y_{name} is {_form(y)}; expected (n,) integers{hint}")
+        raise DataError(f"{path}: y_{name} is {_form(y)}; expected (n,) labels{hint}")
     if x.ndim == 2 and len(x) != len(y) == x.shape[1]:
         raise DataError(f"{label} {x.shape} looks transposed: y_{name} has {len(y):,} rows; store x_{name}.T")
     if x.ndim < 2 or len(x) != len(y):
         raise DataError(f"{label} is {_form(x)} and y_{name} has {len(y):,} rows; expected (n, d) and (n,)")
     if x.size == 0:
         raise DataError(f"{label} is empty: {x.shape}; expected at least one row and one column")
-    return Split(flat_rows(x, label), y.astype(np.int64))
+    return Split(flat_rows(x, label), y)
 
 
 def flat_rows(x: Array, label: str) -> Array:
@@ -110,15 +111,6 @@ def _image_shape(shape: tuple[int, ...], is_uint8: bool) -> ImageShape | None:
     if len(shape) == 3 and shape[0] in (1, 3):
         return (shape[0], shape[1], shape[2])
     return None
-
-
-def _classes(y: Array, path: Path) -> int:
-    largest, most = int(y.max()), max(len(y), _MOST_CLASSES) - 1
-    if not y.any():
-        raise DataError(f"{path}: y_train holds only the label 0; expected at least two classes")
-    if largest > most:
-        raise DataError(f"{path}: y_train goes up to {largest}; expected labels from 0 to {most} at most")
-    return max(largest + 1, 2)
 
 
 def _form(x: Array) -> str:

@@ -22,7 +22,9 @@ from linclass.datasets import functions
 from linclass.datasets.cifar10 import ROWS
 from linclass.datasets.cifar10_published import CIFAR10
 from linclass.datasets.dataset import Dataset, Split
+from linclass.datasets.labels import numbered
 from linclass.datasets.load import Full, Own, Source, load
+from linclass.datasets.npz_dataset import OwnData
 from linclass.datasets.sample import name_of
 from linclass.errors import TooFewRowsError, UsageError
 from linclass.params import Array
@@ -42,6 +44,7 @@ def load_dataset(
     folds: tuple[int, int] = (0, 0),
     seed: int = 0,
     data_dir: Path | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Dataset:
     """The data set `name`, read, checked and split.
 
@@ -54,6 +57,7 @@ def load_dataset(
         folds: (k, F) for fold k of F, k from 1 on; of the first `train_size` of all rows. (0, 0): none.
         seed: of the folds.
         data_dir: look there only, and never fall back to a bundled sample.
+        classes: names that a user's own labels must be among, in their order; None: those that occur.
 
     Raises UsageError for what cannot be asked, DataError for data that is missing or damaged.
     """
@@ -69,7 +73,7 @@ def load_dataset(
         return functions.load(name, train_size=train_size, val_size=val_size)
     source = load(name, data_dir=data_dir)
     _check_split(split, name)
-    dataset = _split(source, name, split, val_size)
+    dataset = _split(source, name, split, val_size, classes)
     if folds != (0, 0):
         return fold(dataset, folds[0], parts(_pool_size(dataset, train_size), folds[1], seed))
     rows = len(dataset.train)
@@ -85,11 +89,11 @@ def _check_split(split: str, name: str) -> None:
         raise UsageError(f"--split {split} is CIFAR-10's: use --split all with {name}")
 
 
-def _split(source: Source, name: str, split: str, val_size: int) -> Dataset:
+def _split(source: Source, name: str, split: str, val_size: int, classes: Sequence[str] | None) -> Dataset:
     if isinstance(source, Dataset):
         return replace(source, name=name)
     if isinstance(source, Own):
-        return _own(source, name, val_size)
+        return _own(source, name, val_size, classes)
     return _full(source, name, split, val_size)
 
 
@@ -118,8 +122,8 @@ def _full(source: Full, name: str, split: str, val_size: int) -> Dataset:
     )
 
 
-def _own(source: Own, name: str, val_size: int) -> Dataset:
-    data = source.data
+def _own(source: Own, name: str, val_size: int, classes: Sequence[str] | None) -> Dataset:
+    data, classes = _numbered(source, classes)
     if data.validation is None:
         tenth = max(1, round(len(data.train) / 10))
         train, validation = _cut_tail(data.train, val_size or tenth)
@@ -132,10 +136,26 @@ def _own(source: Own, name: str, val_size: int) -> Dataset:
         train=train,
         validation=validation,
         test=data.test,
-        classes=tuple(str(label) for label in range(data.C)),
+        classes=tuple(classes),
         image_shape=data.image_shape,
         source=f"file: {source.path}",
     )
+
+
+def _numbered(source: Own, classes: Sequence[str] | None) -> tuple[OwnData, tuple[str, ...]]:
+    """The rows of a user's file with labels in [0, C), and the names of the C classes."""
+    data = source.data
+    splits = {"y_train": data.train, "y_val": data.validation, "y_test": data.test}
+    there = {f"{source.path}: {name}": split for name, split in splits.items() if split is not None}
+    y, names = numbered(
+        {name: split.y for name, split in there.items()}, names=data.class_names, classes=classes
+    )
+    train, validation, test = (
+        None if split is None else Split(split.x, y[f"{source.path}: {name}"])
+        for name, split in splits.items()
+    )
+    assert train is not None
+    return data._replace(train=train, validation=validation, test=test), names
 
 
 def _cut_tail(rows: Split, n: int) -> tuple[Split, Split]:

@@ -30,6 +30,7 @@ from linclass.training import Callback, Trainer
 WIDEST = {"linear": 16, "mlp": 4, "torch-mlp": 1}
 """The most models of a stack: beyond that a step gains little and an early stop saves nothing."""
 
+Classes = tuple[str, ...] | None
 Judge = Callable[[Trial, int, float], bool]
 """(trial, epoch, validation loss) -> whether to give it up."""
 
@@ -41,7 +42,8 @@ class Pack:
     Attributes:
         trials: of settings that differ in STACKED only, or a single one with its replicas.
         rank: what makes the pack's best model (see `trials.RANKS`).
-        digest: of the data that the search is about. data_dir, threads: see `experiment.run`.
+        digest: of the data that the search is about. classes, data_dir: see `run_data.load_data`.
+        threads: see `experiment.run`.
     """
 
     trials: tuple[Trial, ...]
@@ -49,6 +51,7 @@ class Pack:
     digest: str
     data_dir: Path | None = None
     threads: int = 1
+    classes: Classes = None
 
 
 @dataclass(frozen=True)
@@ -111,8 +114,8 @@ def train_pack(task: Pack, judge: Judge | None = None) -> PackResult:
 def data_of(task: Pack) -> Dataset:
     """The data that a pack trains on, read once in this process, checked against the search's digest."""
     settings = task.trials[0].settings
-    dataset = load(settings, task.data_dir)
-    if digest_of(settings, task.data_dir) != task.digest:
+    dataset = load(settings, task.data_dir, task.classes)
+    if digest_of(settings, task.data_dir, task.classes) != task.digest:
         raise DataError(
             f"{settings.dataset} here ({dataset.source}) is not the data this search is about: "
             "put the same files here, in $LINCLASS_DATA or --data-dir"
@@ -120,14 +123,14 @@ def data_of(task: Pack) -> Dataset:
     return dataset
 
 
-def load(settings: Experiment, data_dir: Path | None) -> Dataset:
+def load(settings: Experiment, data_dir: Path | None, classes: Classes = None) -> Dataset:
     """`run_data.load_data`, but read once for many trials: the threads of a process share one copy."""
-    return _loaded(settings, data_dir)[0]
+    return _loaded(settings, data_dir, classes)[0]
 
 
-def digest_of(settings: Experiment, data_dir: Path | None) -> str:
+def digest_of(settings: Experiment, data_dir: Path | None, classes: Classes = None) -> str:
     """`load(...).digest()`, computed once."""
-    return _loaded(settings, data_dir)[1]
+    return _loaded(settings, data_dir, classes)[1]
 
 
 def forget_data() -> None:
@@ -136,13 +139,13 @@ def forget_data() -> None:
         _LOADED.clear()
 
 
-def _loaded(settings: Experiment, data_dir: Path | None) -> tuple[Dataset, str]:
+def _loaded(settings: Experiment, data_dir: Path | None, classes: Classes) -> tuple[Dataset, str]:
     settings = settings.resolved()
-    key = (*(getattr(settings, name) for name in _OF_THE_DATA), data_dir)
+    key = (*(getattr(settings, name) for name in _OF_THE_DATA), data_dir, classes)
     with _LOADING:
         if key not in _LOADED:
             _LOADED.clear()  # one data set at a time
-            dataset = load_data(settings, data_dir)
+            dataset = load_data(settings, data_dir, classes)
             _LOADED[key] = dataset, dataset.digest()
         return _LOADED[key]
 

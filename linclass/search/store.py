@@ -23,16 +23,18 @@ from pathlib import Path
 from typing import Any
 
 from linclass import files, legacy, npz
+from linclass.datasets.load import NAMES
 from linclass.errors import DataError, RunTakenError, one_line
 from linclass.history import Row
 from linclass.search.packs import PackResult, Weights
 from linclass.search.trials import Result, Score, Trial
+from linclass.settings import Experiment
 
 _LIMIT = 1 << 30
 _PICTURE = re.compile(r"(score_\w+|parallel|curves)\.png")
-_ANY = ("format", "linclass", "settings", "study")
-"""What in sweep.json may be another's: the version that wrote it, the name of its study; the settings are
-compared by field."""
+_ANY = ("format", "linclass", "classes", "settings", "study")
+"""What in sweep.json may be another's: the version that wrote it, the name of its study, and the classes,
+which a sweep that goes on takes from there; the settings are compared by field."""
 
 
 class Store:
@@ -121,6 +123,18 @@ def _study_of(path: Path) -> str:
         if isinstance(there, dict) and isinstance(there.get("study"), str):
             return str(there["study"])
     return ""
+
+
+def classes_of(path: Path, settings: Experiment, found: Sequence[str]) -> tuple[str, ...] | None:
+    """The classes that the sweep in `path` gives a user's own data; None where none is on these data.
+
+    found: the labels that occur there.
+    """
+    with contextlib.suppress(DataError, KeyError, TypeError, ValueError):
+        there = files.read_json(path / "sweep.json")
+        if there["settings"]["dataset"] == settings.dataset and settings.dataset not in NAMES:
+            return legacy.classes(found) if there["format"] == 1 else tuple(map(str, there["classes"]))
+    return None
 
 
 def _check_same(path: Path, plan: Mapping[str, Any]) -> None:

@@ -77,7 +77,7 @@ class Plan:
             space, self.settings, trials=self.trials, seed=self.seed, round=round, first=len(results)
         )
 
-    def to_json(self, digest: str) -> dict[str, Any]:
+    def to_json(self, digest: str, classes: Sequence[str]) -> dict[str, Any]:
         """What sweep.json holds."""
         return {
             "format": legacy.FORMAT,
@@ -89,6 +89,7 @@ class Plan:
             "rank": self.rank,
             "sampler": asdict(self.sampler) if self.sampler else None,
             "data": digest,
+            "classes": [*classes],
             "settings": self.settings.to_dict(),
         }
 
@@ -126,10 +127,11 @@ def search(
     # what is `auto` is resolved trial by trial: the initialisation depends on the activation
     settings = named(plan.settings, dataset)
     plan = replace(plan, settings=settings)
-    digest = packs.digest_of(settings, data_dir)
     place = Path(out) if out is not None else RESULTS / name
-    check(plan.propose([]), data_dir)
-    with store.claim(place, plan.to_json(digest), overwrite=overwrite) as kept:
+    classes = None if overwrite else store.classes_of(place, settings, dataset.classes)
+    digest = packs.digest_of(settings, data_dir, classes)
+    check(plan.propose([]), data_dir, classes)
+    with store.claim(place, plan.to_json(digest, classes or dataset.classes), overwrite=overwrite) as kept:
         listener.note(f"searching into {place}")
         propose: Propose = plan.propose
         if plan.sampler is not None:
@@ -147,7 +149,7 @@ def search(
                 adaptive.forget()
             propose = adaptive.propose
             executor = adaptive.execute if plan.sampler.pruner != "none" else executor
-        driver = _Driver(plan, kept, executor, data_dir, threads, listener)
+        driver = _Driver(plan, kept, executor, data_dir, classes, threads, listener)
         with _interrupted_in_words(driver):
             driver.run(propose)
         found = driver.finish()
@@ -164,17 +166,18 @@ class _Driver:
         kept: store.Store,
         executor: Executor,
         data_dir: Path | None,
+        classes: packs.Classes,
         threads: int,
         listener: Listener,
     ) -> None:
         self.plan, self.kept, self.executor = plan, kept, executor
-        self.data_dir, self.threads, self.listener = data_dir, threads, listener
+        self.data_dir, self.classes, self.threads, self.listener = data_dir, classes, threads, listener
         self.packs: dict[int, PackResult] = {}
 
     def run(self, propose: Propose) -> None:
         """Until nothing more is proposed."""
         while asked := propose(self.results()):
-            check(asked, self.data_dir)
+            check(asked, self.data_dir, self.classes)
             self._train(dict(enumerate(map(self._task, packs.pack(asked)), start=len(self.packs))))
 
     def results(self) -> list[Result]:
@@ -186,9 +189,10 @@ class _Driver:
         return Pack(
             members,
             self.plan.rank,
-            packs.digest_of(members[0].settings, self.data_dir),
+            packs.digest_of(members[0].settings, self.data_dir, self.classes),
             self.data_dir,
             self.threads,
+            self.classes,
         )
 
     def _train(self, tasks: Mapping[int, Pack]) -> None:
@@ -217,7 +221,7 @@ class _Driver:
         best = trials.best(results, self.plan.rank)
         pack = next(p for p in self.packs.values() if p.results[p.best].trial.number == best.trial.number)
         settings = best.trial.settings.replace(seeds=1, seed=best.trial.settings.seed + pack.replica)
-        dataset = packs.load(settings, self.data_dir)
+        dataset = packs.load(settings, self.data_dir, self.classes)
         if best.lost == len(best.histories):
             raise UsageError(
                 f"every trial diverged in its first epoch: search smaller learning rates ({self.kept.path})"
@@ -236,11 +240,11 @@ class _Driver:
         return Found(self.kept.path, best, model, results, self.plan.rank, pack.replica)
 
 
-def check(asked: Sequence[Trial], data_dir: Path | None) -> None:
+def check(asked: Sequence[Trial], data_dir: Path | None, classes: packs.Classes = None) -> None:
     """UsageError for trials that could not be trained, before any is."""
     for trial in asked:
         settings = trial.settings
-        dataset = packs.load(settings, data_dir)
+        dataset = packs.load(settings, data_dir, classes)
         rows = len(dataset.train)
         steps = count(rows, settings.batch_size_for(rows), settings.drop_last)
         schedules.parse(
