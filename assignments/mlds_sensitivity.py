@@ -21,6 +21,7 @@ from linclass.study import DEPENDS, Claim, Findings, Study, is_above, is_below, 
 from linclass.survey import filled, surveyed
 
 BATCHES = (5, 50, 500, 5_000, 50_000)
+CLAIMED_BEST = 500
 ROWS = 2_000
 EPSILON = 1e-3
 MEASURES = ("d loss / dx", "d probabilities / dx", "d scores / dx", "sharpness, random", "sharpness, ascent")
@@ -30,6 +31,10 @@ def find(settings: Experiment, *, data_dir: Path | None, listener: Listener) -> 
     """Train at each batch size; sensitivity on test rows, sharpness on training rows."""
     rows, measured = 0, dict[int, dict[str, Array]]()
     for n in BATCHES:
+        if rows and n > rows and n == CLAIMED_BEST:
+            raise UsageError(
+                f"there are {rows} training rows: expected at least {n}, the batch that is judged"
+            )
         if rows and n > rows:
             listener.note(f"batch {n}: left out, there are only {rows} training rows")
             continue
@@ -93,7 +98,8 @@ def _claims(measured: dict[int, dict[str, Array]]) -> list[Claim]:
     sizes = list(measured)
     correct = {n: measured[n]["test_accuracy"] for n in sizes}
     best = max(sizes, key=lambda n: float(correct[n].mean()))
-    rivals = {n: mean_interval(correct[500] - correct[n]) for n in sizes if n != 500}
+    claimed = correct[CLAIMED_BEST]
+    rivals = {n: mean_interval(claimed - correct[n]) for n in sizes if n != CLAIMED_BEST}
     lines = [f"500 - {n:,}: {interval.text(percent=True)}" for n, interval in rivals.items()]
     trend = {name: _trend(measured, name) for name in MEASURES}
     sensitive = [is_below(trend[name]) for name in MEASURES[:3]]

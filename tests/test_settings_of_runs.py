@@ -51,6 +51,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "function": {"dataset": "half-sine", "loss": "squared", "activation": "tanh"},
     "linear": LINEAR,
     "linear smoothed": LINEAR | {"label_smoothing": 0.2},
+    "linear smoothed, no penalty": LINEAR | {"label_smoothing": 0.2, "l2": 0.0, "train_size": 20},
     "linear sum": LINEAR | {"reduction": "sum", "eta": 0.001},
     "linear scaling": LINEAR | {"scaling": "unit"},
     "linear noise": LINEAR | {"label_noise": 0.5, "seed": 3},
@@ -339,7 +340,7 @@ def test_optimum(name: str, trained: Callable[[str], Trained]) -> None:
     assert float(rows[f"{prefix}cost of the run"]) == near(loss_of(of, "train", of.k) + penalty_of(of, of.k))
     others = of.settings.augment or of.settings.weight_decay or of.settings.reduction == "sum"
     assert ("the run descended" in rows) == bool(others)
-    if of.settings.l2:
+    if of.settings.l2 or of.settings.label_smoothing:
         assert rows["L-BFGS"].startswith("converged")
         minimum = textbook_minimum(of)
         assert float(rows["cost"]) == pytest.approx(minimum, rel=1e-7)
