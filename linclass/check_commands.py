@@ -107,11 +107,14 @@ def gradcheck(function: str | None, quiet: bool, data_dir: Path | None, **given:
 def optimum(directory: Path | None, max_iterations: int, quiet: bool, **given: Any) -> None:
     """Find the true minimum of the convex problem (L-BFGS), and the gap of the run in DIRECTORY to it.
 
-    With DIRECTORY the run's own settings are used; otherwise the options say what to minimise.
+    With DIRECTORY the run's own settings are used, and --dataset is the file that its own data are in now;
+    otherwise the options say what to minimise.
     """
     from linclass import checks
 
     places = {key: given.pop(key) for key in ("data_dir", "threads")}
+    if directory is not None:
+        places["dataset"] = given.pop("dataset")
     extra = [name for name, value in given.items() if value is not None]
     if directory is not None and extra:
         raise UsageError(f"{directory} brings its own settings: leave out {option_name(extra[0])}")

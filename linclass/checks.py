@@ -84,11 +84,14 @@ def find_optimum(
     directory: Path | None = None,
     *,
     max_iterations: int = 2000,
+    dataset: str | None = None,
     data_dir: Path | None = None,
     threads: int | None = None,
     listener: Listener = PYTHON,
 ) -> list[tuple[str, str]]:
     """Minimise the cost of `settings`, or of the run in `directory`, over its training split.
+
+    dataset, data_dir: where the run's data are now; see `run_data.find_data`.
 
     Returns (number, value) texts: the minimum, and for a run the gap of its last weights to it.
     """
@@ -106,12 +109,15 @@ def find_optimum(
         seeds=1, dtype="float64", reduction="mean", weight_decay=0.0, init="normal", init_std=0.0
     )
     with blas.limited(threads or blas.DEFAULT_THREADS):
-        dataset = load_data(settings, data_dir) if run is None else data_of(run, data_dir)
-        note_sample(settings, dataset, listener)
-        scaler = Scaler.fit(dataset.train.x, settings.scaling) if run is None else run.loaded_scaler()
-        train = Inputs(dataset.train, scaler, "float64")
-        classes = len(dataset.classes if run is None else run.subject.classes)
-        model = build_model(problem, dataset.features, classes)
+        if run is not None:
+            data = data_of(run, dataset=dataset, data_dir=data_dir)
+        else:
+            data = load_data(settings, data_dir)
+        note_sample(settings, data, listener)
+        scaler = Scaler.fit(data.train.x, settings.scaling) if run is None else run.loaded_scaler()
+        train = Inputs(data.train, scaler, "float64")
+        classes = len(data.classes if run is None else run.subject.classes)
+        model = build_model(problem, data.features, classes)
 
         def progress(iteration: int, cost: float, gradient_norm: float) -> None:
             if iteration % 10 == 0:
@@ -128,7 +134,7 @@ def find_optimum(
         rows = [
             (
                 "minimum of",
-                f"{dataset.title}, {counted(len(train), 'row')}, lambda = {settings.l2:g}{smoothing}",
+                f"{data.title}, {counted(len(train), 'row')}, lambda = {settings.l2:g}{smoothing}",
             ),
             ("cost", f"{found.cost:.10f}"),
             ("loss", f"{found.loss:.10f}"),

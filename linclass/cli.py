@@ -22,6 +22,7 @@ from linclass.options import (
     data_dir_option,
     experiment_options,
     field_name,
+    moved_option,
     profile_option,
     quiet_option,
     replica_option,
@@ -141,6 +142,7 @@ def _train(
     "records it",
 )
 @experiment_options(None, only=RESUME_FIELDS)
+@moved_option
 @data_dir_option
 @threads_option
 @quiet_option
@@ -149,6 +151,7 @@ def resume(
     epochs: int | None,
     allow: tuple[str, ...],
     quiet: bool,
+    dataset: str | None,
     data_dir: Path | None,
     threads: int | None,
     **given: Any,
@@ -165,6 +168,7 @@ def resume(
         epochs=epochs,
         changes={name: value for name, value in given.items() if value is not None},
         allow=[field_name(text) for text in allow],
+        dataset=dataset,
         data_dir=data_dir,
         threads=threads,
         listener=Console(quiet=quiet),
@@ -180,6 +184,7 @@ def resume(
     "--details/--no-details", default=True, show_default=True, help="tables and pictures of replica 0"
 )
 @click.option("--layers", is_flag=True, help="activations and gradients of the hidden layers of replica 0")
+@moved_option
 @data_dir_option
 @threads_option
 @quiet_option
@@ -210,7 +215,8 @@ def evaluate(
     if layers:
         from linclass import health
 
-        found = scoring.layers_of_run(directory, weights=weights, data_dir=places["data_dir"])
+        places.pop("threads")
+        found = scoring.layers_of_run(directory, weights=weights, **places)
         for one, rows_of_layers in found.items():
             member = f" of epoch {one}" if len(found) > 1 else ""
             say(f"\nhidden layers{member}, on the first 200 training rows")
@@ -231,6 +237,7 @@ def evaluate(
 @click.option("--first-id", type=click.IntRange(0), help="id of the first row [default: 0, or the sample's]")
 @ENSEMBLE_OPTION
 @replica_option
+@moved_option
 @data_dir_option
 @threads_option
 def predict(

@@ -31,7 +31,7 @@ from linclass.params import Array
 from linclass.profile import Profile
 from linclass.progress import PYTHON
 from linclass.resuming import change_data, change_settings, extend, is_run_of, take_up_stopped, why_over
-from linclass.run_data import load_data, named, note_sample
+from linclass.run_data import find_data, is_own, load_data, named, note_sample
 from linclass.runs import RESULTS, Run, claim, reopen, space_needed
 from linclass.settings import Experiment, option_name
 from linclass.train_state import TrainState
@@ -97,6 +97,7 @@ def resume(
     epochs: int | None = None,
     changes: Mapping[str, Any] | None = None,
     allow: Collection[str] = (),
+    dataset: str | None = None,
     data_dir: Path | None = None,
     threads: int | None = None,
     listener: Listener = PYTHON,
@@ -108,6 +109,7 @@ def resume(
         changes: settings by field. One that differs from the run's is refused unless `allow` names it.
         allow: fields of `resuming.CHANGEABLE`, and "data" for other rows of the same shape; run.json records
             them.
+        dataset, data_dir: where the run's data are now; see `run_data.find_data`.
         threads: cores to use; the run's own if None.
     """
     with reopen(Path(path)) as directory, blas.limited(blas.DEFAULT_THREADS):
@@ -118,13 +120,14 @@ def resume(
         take_up_stopped(directory, state)
         if epochs is not None:
             extend(directory, state, epochs)
-        settings = directory.settings
-        if directory.is_over and (state.epoch >= settings.epochs or not state.active.any()):
+        if directory.is_over and (state.epoch >= directory.settings.epochs or not state.active.any()):
             listener.note(why_over(directory, state))
             _restore_log(directory, state, listener)
-            return Result(directory.path, settings, state.history, directory.manifest["data"]["sample"])
-        dataset = load_data(settings, data_dir, directory.subject.classes)
-        changed += change_data(directory, dataset, allow)
+            is_sample = directory.manifest["data"]["sample"]
+            return Result(directory.path, directory.settings, state.history, is_sample)
+        data = find_data(directory, dataset=dataset, data_dir=data_dir)
+        changed += change_data(directory, data, allow)
+        settings = directory.settings
         for entry in changed:
             entry["epoch"] = state.epoch + 1
             what = (
@@ -139,7 +142,7 @@ def resume(
         directory.continue_from(state)
         _restore_log(directory, state, listener)
         cores, scaler = threads or directory.threads, directory.loaded_scaler()
-        job = build(settings, dataset, model=model, state=state, scaler=scaler, threads=cores)
+        job = build(settings, data, model=model, state=state, scaler=scaler, threads=cores)
         return _train(job, directory, listener)
 
 
@@ -166,7 +169,8 @@ def run_or_take_up(
     """
     directory = out or RESULTS / name
     if not overwrite and is_run_of(directory, settings):
-        return resume(directory, data_dir=data_dir, threads=threads, listener=listener)
+        moved = settings.dataset if is_own(settings.dataset) else None
+        return resume(directory, dataset=moved, data_dir=data_dir, threads=threads, listener=listener)
     return run(
         settings,
         name=name,

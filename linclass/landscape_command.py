@@ -10,7 +10,7 @@ import click
 
 from linclass.console import print_table, say
 from linclass.help import Group
-from linclass.options import PATH, data_dir_option, in_order, replica_option, split_option
+from linclass.options import PATH, data_dir_option, in_order, moved_option, replica_option, split_option
 
 if TYPE_CHECKING:
     from linclass.survey import Found
@@ -24,7 +24,7 @@ def landscape() -> None:
 
 
 def landscape_options(rows: int) -> Callable[[F], F]:
-    """--rows --out --data-dir, which all surveys have."""
+    """--rows --out --dataset --data-dir, which all surveys have."""
     return in_order(
         click.option(
             "--rows", default=rows, show_default=True, help="number of rows, the first N (0: all of them)"
@@ -32,6 +32,7 @@ def landscape_options(rows: int) -> Callable[[F], F]:
         click.option(
             "--out", type=PATH, help="picture to write [default: landscape_*.png in the first DIRECTORY]"
         ),
+        moved_option,
         data_dir_option,
     )
 

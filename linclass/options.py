@@ -130,6 +130,9 @@ data_dir_option = run_option(
     type=PATH,
     help="folder of the data, searched alone [default: $LINCLASS_DATA, ./data, the user cache]",
 )
+moved_option = run_option(
+    "--dataset", metavar="FILE", help="file that the run's own data are in now [default: looked for]"
+)
 threads_option = run_option(
     "--threads",
     type=click.IntRange(1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from linclass import callbacks, schedules
 from linclass.datasets.dataset import Dataset
 from linclass.errors import DataError, UsageError
-from linclass.run_data import check_same_data
+from linclass.run_data import check_same_data, find_data, is_own, named
 from linclass.runs import Run
 from linclass.settings import Experiment, option_name, shown
 from linclass.train_state import TrainState
@@ -69,7 +70,13 @@ def change_settings(
 
 
 def change_data(directory: Run, dataset: Dataset, allow: Collection[str]) -> list[dict[str, Any]]:
-    """Accept other rows of the same shape where `data` is allowed, as `change_settings`. Raises DataError."""
+    """Take the data from where they are now, and other rows of the same shape where `data` is allowed.
+
+    As `change_settings` it changes the run in memory. Raises DataError.
+    """
+    directory.settings = named(directory.settings.replace(dataset=dataset.name), dataset)
+    directory.manifest["settings"] = directory.settings.to_dict()
+    directory.manifest["data"]["source"] = dataset.source
     if dataset.digest() == directory.digest or "data" not in allow:
         check_same_data(directory, dataset)
         return []
@@ -82,7 +89,7 @@ def change_data(directory: Run, dataset: Dataset, allow: Collection[str]) -> lis
             f"{data['rows']} of {data['features']}, and the same classes, as in {directory.path}"
         )
     entry = {"field": "data", "was": data["sha256"], "now": dataset.digest()}
-    data["sha256"], data["source"] = dataset.digest(), dataset.source
+    data["sha256"] = dataset.digest()
     directory.manifest["allowed"] = [*directory.allowed, entry]
     return [entry]
 
@@ -183,4 +190,7 @@ def is_run_of(path: Path, settings: Experiment) -> bool:
         rows = directory.manifest["data"]["rows"]["train"]
         settings = settings.replace(batch_size=settings.batch_size_for(rows))
     changed = set(directory.settings.differences(settings))
+    if changed == {"dataset"} and is_own(settings.dataset):
+        with contextlib.suppress(DataError, UsageError):  # the same data, moved
+            return find_data(directory, dataset=settings.dataset).digest() == directory.digest
     return not changed - ({"dataset"} if directory.manifest["data"]["sample"] else set())

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from linclass.datasets.dataset import Dataset
 from linclass.datasets.known import KNOWN
-from linclass.datasets.load import load
+from linclass.datasets.load import NAMES, load
+from linclass.datasets.locate import data_dirs
 from linclass.datasets.split import load_dataset
-from linclass.errors import DataError
+from linclass.errors import DataError, UsageError
 from linclass.listener import Listener
 from linclass.runs import Run
 from linclass.settings import FUNCTION_NAMES, Experiment
 
-_OWN_FILES = (".npz", ".csv")
+
+def is_own(name: str) -> bool:
+    """Whether `--dataset name` is a user's own file, not a data set that is known by its name."""
+    return name not in NAMES and name not in FUNCTION_NAMES
 
 
 def load_data(
@@ -37,13 +42,6 @@ def load_data(
     )
     if settings.label_noise:
         dataset = dataset.with_label_noise(settings.label_noise, settings.split_seed)
-    return dataset
-
-
-def data_of(run: Run, data_dir: Path | None = None) -> Dataset:
-    """The data set that a run was trained on. Raises DataError where it is missing, or is another now."""
-    dataset = load_data(run.settings, data_dir, run.subject.classes)
-    check_same_data(run, dataset)
     return dataset
 
 
@@ -73,20 +71,87 @@ def note_sample(settings: Experiment, dataset: Dataset, listener: Listener) -> N
 def named(settings: Experiment, dataset: Dataset) -> Experiment:
     """The settings with a data set's name that means the same later, in another directory too."""
     name = settings.dataset
-    if name.lower().endswith(_OWN_FILES):
+    if is_own(name):
         name = str(Path(name).resolve())
     elif dataset.is_sample and not name.endswith("-sample"):
         name = f"{name}-sample"
     return settings.replace(dataset=name)
 
 
-def check_same_data(directory: Run, dataset: Dataset) -> None:
+def data_of(run: Run, *, dataset: str | None = None, data_dir: Path | None = None) -> Dataset:
+    """The data that a run was trained on, wherever they are now. Raises DataError.
+
+    Args: those of `find_data`.
+    """
+    found = find_data(run, dataset=dataset, data_dir=data_dir)
+    check_same_data(run, found)
+    return found
+
+
+def find_data(run: Run, *, dataset: str | None = None, data_dir: Path | None = None) -> Dataset:
+    """The data that the digest in run.json proves to be the run's; else other data in their place.
+
+    Args:
+        dataset: the file that the run's own data are in now; then only it is looked at.
+        data_dir: a folder to look in, for the run's own data before all others, for published data alone.
+
+    Raises DataError where nothing is there, which says where it was looked.
+    """
+    recorded = run.settings.dataset
+    if dataset is not None or not is_own(recorded):
+        return _load(run, dataset or recorded, data_dir)
+    others, problem = [], ""
+    for place in filter(os.path.exists, dict.fromkeys(_places(recorded, run.path, data_dir))):
+        try:
+            others.append(_load(run, str(place)))
+        except (DataError, UsageError) as error:
+            problem = problem or f" ({error})"
+            continue
+        if others[-1].digest() == run.digest:
+            return others[-1]
+    if others:
+        return others[0]
+    folders = [data_dir] if data_dir is not None else []
+    folders += [Path(recorded).parent, *data_dirs()]
+    raise DataError(
+        f"{run.path} was trained on {_parts(recorded)[-1]}, which was not found{problem}: looked in "
+        f"{', '.join(map(str, folders))}, the working folder, {run.path} and the folders around it; give the "
+        "file itself with --dataset FILE, or its folder with --data-dir DIR"
+    )
+
+
+def _load(run: Run, dataset: str, data_dir: Path | None = None) -> Dataset:
+    return load_data(run.settings.replace(dataset=dataset), data_dir, run.subject.classes)
+
+
+def _places(recorded: str, folder: Path, data_dir: Path | None) -> Iterator[Path]:
+    """Where the file that was `recorded` may be now, the most likely place first.
+
+    A run and its data that were moved together still have a folder in common: below one of the folders
+    around the run the last parts of the recorded path are as they were.
+    """
+    parts = _parts(recorded)
+    tails = [Path(*parts[i:]) for i in range(len(parts))]
+    if data_dir is not None:
+        yield from (data_dir / tail for tail in tails)
+    yield from (Path(recorded), folder / parts[-1], Path(parts[-1]))
+    yield from (place / parts[-1] for place in data_dirs())
+    yield from (around / tail for around in folder.resolve().parents for tail in tails)
+
+
+def _parts(recorded: str) -> tuple[str, ...]:
+    """The names in a path, of this system or of Windows."""
+    path = PureWindowsPath(recorded)
+    return path.parts[1:] if path.anchor else path.parts
+
+
+def check_same_data(run: Run, dataset: Dataset) -> None:
     """DataError unless `dataset` holds the numbers that the run was trained on."""
-    if dataset.digest() != directory.digest:
-        own = directory.settings.dataset.lower().endswith(_OWN_FILES)
-        move = "put the original file back" if own else "give the original data with --data-dir"
-        move += ", or go on with what is there: `linclass resume --allow data`"
+    if dataset.digest() != run.digest:
+        own = is_own(run.settings.dataset)
+        place = "the original file with --dataset FILE, or its folder" if own else "the original data"
         raise DataError(
-            f"{directory.path} was trained on {directory.manifest['data']['source']}, which is not what "
-            f"{dataset.source} holds now; {move}"
+            f"{run.path} was trained on {run.manifest['data']['source']}, which is not what "
+            f"{dataset.source} holds; give {place} with --data-dir DIR, or go on with what is there: "
+            f"`linclass resume {run.path} --allow data`"
         )

@@ -29,6 +29,7 @@ def evaluate_run(
     split: str | None = None,
     weights: str | int = "last",
     pictures: bool = False,
+    dataset: str | None = None,
     data_dir: Path | None = None,
     threads: int | None = None,
     listener: Listener = PYTHON,
@@ -39,6 +40,7 @@ def evaluate_run(
         split: "train", "validation" or "test"; `Run.scored_split` if None.
         weights: "last", "best", the epoch of a snapshot, or several of them; see `classifier`.
         pictures: draw those of model 0 into the run's directory; a regression's are drawn in training.
+        dataset, data_dir: where the run's data are now; see `run_data.find_data`.
     """
     run = Run(Path(path))
     split = split or run.scored_split
@@ -46,21 +48,19 @@ def evaluate_run(
         model = classifier(run, weights)
         if weights == "last":
             _note_diverged(run, listener)
-        dataset = data_of(run, data_dir)
-        splits = dataset.splits()
+        data = data_of(run, dataset=dataset, data_dir=data_dir)
+        splits = data.splits()
         if split not in splits:
             raise UsageError(f"--on {split}: {run.path} has the splits {', '.join(splits)}")
         rows = splits[split]
-        data = Inputs(rows, run.loaded_scaler(), run.settings.dtype)
-        if dataset.is_regression:
-            return evaluation.regression_reports(model, data)
-        reports = evaluation.reports(model, data, dataset.classes, loss=run.settings.loss)
+        inputs = Inputs(rows, run.loaded_scaler(), run.settings.dtype)
+        if data.is_regression:
+            return evaluation.regression_reports(model, inputs)
+        reports = evaluation.reports(model, inputs, data.classes, loss=run.settings.loss)
     if pictures:
         name = f"{split}_{str(weights).replace(',', '-')}"
         title = f"{run.subject.heading(split).splitlines()[1]}\n{weights_in_words(run, weights)}"
-        evaluation.draw(
-            reports[0], rows.x, dataset.image_shape, run.path, split=split, name=name, title=title
-        )
+        evaluation.draw(reports[0], rows.x, data.image_shape, run.path, split=split, name=name, title=title)
     return reports
 
 
@@ -131,17 +131,23 @@ def _cycle_epochs(run: Run) -> list[str]:
 
 
 def layers_of_run(
-    path: Path, *, weights: str | int = "last", k: int = 0, rows: int = 200, data_dir: Path | None = None
+    path: Path,
+    *,
+    weights: str | int = "last",
+    k: int = 0,
+    rows: int = 200,
+    dataset: str | None = None,
+    data_dir: Path | None = None,
 ) -> dict[str | int, list[LayerHealth]]:
     """Activations and gradients of model k's hidden layers on the first training rows, for each of the
     weights: those of one model, or of every member of an ensemble (see `members`)."""
     run = Run(Path(path))
     found = {}
     with blas.limited(blas.DEFAULT_THREADS):
-        dataset = data_of(run, data_dir)
+        data = data_of(run, dataset=dataset, data_dir=data_dir)
         for one in members(run, weights):
             model = run.model(one)
-            train = Inputs(dataset.train, run.loaded_scaler(), run.settings.dtype)
+            train = Inputs(data.train, run.loaded_scaler(), run.settings.dtype)
             x, y = train.rows(slice(0, rows))
             model.backpropagate(x, y, step=0)
             found[one] = health.layers_of(model, x, k)
@@ -154,6 +160,7 @@ def predict_run(
     *,
     weights: str | int = "last",
     k: int = 0,
+    dataset: str | None = None,
     data_dir: Path | None = None,
     threads: int | None = None,
 ) -> Array:
@@ -176,10 +183,10 @@ def predict_run(
     if rows is not None:
         x = submission.read_rows(rows, run.features)
     else:
-        dataset = data_of(run, data_dir)
-        if dataset.test is None:
+        own = data_of(run, dataset=dataset, data_dir=data_dir)
+        if own.test is None:
             raise UsageError(f"{run.path} has no test split: give the rows to predict with --rows FILE")
-        x = dataset.test.x
+        x = own.test.x
     with blas.limited(threads or blas.DEFAULT_THREADS):
         model = classifier(run, weights)
         data = Inputs(Split(x, np.zeros(len(x), np.int64)), run.loaded_scaler(), run.settings.dtype)

@@ -83,13 +83,28 @@ def filled(model: Model, source: Model) -> Model:
     return model
 
 
-def ground(path: Path, rows: int, splits: Sequence[str] = ("train",), data_dir: Path | None = None) -> Ground:
-    """The run in `path` with the first `rows` rows of `splits` (0: all). Raises DataError, UsageError."""
-    return grounds([path], rows, splits, data_dir)[0]
+def ground(
+    path: Path,
+    rows: int,
+    splits: Sequence[str] = ("train",),
+    *,
+    dataset: str | None = None,
+    data_dir: Path | None = None,
+) -> Ground:
+    """The run in `path` with the first `rows` rows of `splits` (0: all). Raises DataError, UsageError.
+
+    dataset, data_dir: where the run's data are now; see `run_data.find_data`.
+    """
+    return grounds([path], rows, splits, dataset=dataset, data_dir=data_dir)[0]
 
 
 def grounds(
-    paths: Sequence[Path], rows: int, splits: Sequence[str] = ("train",), data_dir: Path | None = None
+    paths: Sequence[Path],
+    rows: int,
+    splits: Sequence[str] = ("train",),
+    *,
+    dataset: str | None = None,
+    data_dir: Path | None = None,
 ) -> list[Ground]:
     """`ground` of runs that are looked at together, in the highest precision of them.
 
@@ -103,10 +118,10 @@ def grounds(
     dtype = max((run.settings.dtype for run in runs), key=lambda name: np.dtype(name).itemsize)
     sites = []
     for run in runs:
-        dataset = data_of(run, data_dir)
+        found = data_of(run, dataset=dataset, data_dir=data_dir)
         data = {
             name: Inputs(split.first(rows or len(split)), run.loaded_scaler(), dtype)
-            for name, split in dataset.splits().items()
+            for name, split in found.splits().items()
             if name in splits
         }
         sites.append(Ground(run, data, surveyed(run.settings).replace(dtype=dtype)))
@@ -149,11 +164,12 @@ def interpolate(
     k: int = 0,
     rows: int = 0,
     out: Path | None = None,
+    dataset: str | None = None,
     data_dir: Path | None = None,
 ) -> Found:
     """Loss and accuracy, train and test, at (1 - a) theta_1 + a theta_2 of two runs' models k."""
     a = alphas(start, stop, steps)
-    one, two = grounds([first, second], rows, ("train", "test"), data_dir)
+    one, two = grounds([first, second], rows, ("train", "test"), dataset=dataset, data_dir=data_dir)
     theta = between(model_k(one, k), model_k(two, k), a)
     with blas.limited(blas.DEFAULT_THREADS):
         values = {name: Surface(one.create, data)(theta) for name, data in one.data.items()}
@@ -189,6 +205,7 @@ def random_plane(
     seed: int = 0,
     rows: int = 2000,
     out: Path | None = None,
+    dataset: str | None = None,
     data_dir: Path | None = None,
 ) -> Found:
     """The training loss over two random, filter-normalised directions around a run's model k."""
@@ -197,7 +214,7 @@ def random_plane(
             f"--extent {extent:g} with --steps {steps}: expected above 0 and at most {FARTHEST:g}, "
             "and at least 2 steps"
         )
-    site = ground(path, rows, data_dir=data_dir)
+    site = ground(path, rows, dataset=dataset, data_dir=data_dir)
     model = site.trained()
     theta, own = model_k(site, k), model.select(k).params
     u, v = (random_direction(own, seed, number) for number in (0, 1))
@@ -224,13 +241,14 @@ def trajectory(
     steps: int = GRID,
     rows: int = 1000,
     out: Path | None = None,
+    dataset: str | None = None,
     data_dir: Path | None = None,
 ) -> Found:
     """The snapshots of all models of runs of one shape on the plane in which they differ most.
 
     layer: PCA of this layer's weights and biases alone (the others at the mean); 0 is the whole model.
     """
-    sites = grounds(paths, rows, data_dir=data_dir)
+    sites = grounds(paths, rows, dataset=dataset, data_dir=data_dir)
     tracks = [track for site in sites for track in recorded(site)]
     lengths = sorted({len(track) for track in tracks})
     if len(lengths) > 1:
@@ -269,11 +287,12 @@ def measure_sensitivity(
     rows: int = 2000,
     on: str | None = None,
     out: Path | None = None,
+    dataset: str | None = None,
     data_dir: Path | None = None,
 ) -> Found:
     """The three definitions of `landscape.sensitivity` over the snapshots of a run, and at its end."""
     on = on or Run(Path(path)).scored_split
-    site = ground(path, rows, (on,), data_dir)
+    site = ground(path, rows, (on,), dataset=dataset, data_dir=data_dir)
     if on not in site.data:
         raise UsageError(f"--on {on}: {path} has no such split")
     moments = _moments(site.run)
@@ -313,10 +332,15 @@ EPSILONS = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3)
 
 
 def measure_sharpness(
-    path: Path, *, rows: int = 2000, out: Path | None = None, data_dir: Path | None = None
+    path: Path,
+    *,
+    rows: int = 2000,
+    out: Path | None = None,
+    dataset: str | None = None,
+    data_dir: Path | None = None,
 ) -> Found:
     """Keskar's sharpness of a run's models, by chance and by ascent, for boxes of growing size."""
-    site = ground(path, rows, data_dir=data_dir)
+    site = ground(path, rows, dataset=dataset, data_dir=data_dir)
     table: Table = [("epsilon", "random points", "gradient ascent")]
     with blas.limited(blas.DEFAULT_THREADS):
         model = site.trained()

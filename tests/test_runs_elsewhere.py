@@ -1,9 +1,9 @@
-"""A run whose surroundings have changed: what became of its log, over all commands that read a run."""
+"""A run whose surroundings have changed, over all commands that read one: its data moved, its log lost."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,9 @@ from linclass.console import call
 from linclass.errors import DataError
 from linclass.experiment import resume, run
 from linclass.listener import Listener
-from linclass.runs import load_run
+from linclass.run_data import data_of
+from linclass.runs import Run, load_run
+from linclass.scoring import evaluate_run
 from linclass.settings import Experiment
 
 pytestmark = pytest.mark.usefixtures("no_pictures_in_module")
@@ -59,6 +61,18 @@ def trained(no_pictures_in_module: None, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture
+def moved(trained: Path, copy: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The run where neither its data are where they were, nor anywhere; the working folder is empty."""
+    (copy.parent / "work").mkdir()
+    monkeypatch.chdir(copy.parent / "work")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(copy.parent / "cache"))
+    monkeypatch.delenv("LINCLASS_DATA", raising=False)
+    (trained / "own.npz").rename(trained / "hidden")
+    yield copy
+    (trained / "hidden").rename(trained / "own.npz")
+
+
+@pytest.fixture
 def copy(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the run alone; nothing is drawn."""
     monkeypatch.setattr("linclass.plots.save", lambda *_: None)
@@ -69,6 +83,136 @@ def copy(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 def linclass(name: str, run: Path, *more: str) -> int:
     words = [word.format(run=run, out=run.parent) for word in COMMANDS[name]]
     return call(cli, [*words, *more], prog_name="linclass")
+
+
+PLACES = {
+    "beside the run": ("own.npz", []),
+    "in the run": ("r/own.npz", []),
+    "in the working folder": ("work/own.npz", []),
+    "in ./data": ("work/data/own.npz", []),
+    "under another name": ("other/renamed.npz", ["--dataset", "{out}/other/renamed.npz"]),
+    "in a folder that is given": ("other/own.npz", ["--data-dir", "{out}/other"]),
+}
+WITH_DATA = [name for name in COMMANDS if name != "templates"]
+
+
+def hide(trained: Path, run: Path, place: str) -> list[str]:
+    """Put the data to `place`; returns the options that this takes."""
+    path, options = PLACES[place]
+    (run.parent / path).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(trained / "hidden", run.parent / path)
+    return [word.format(out=run.parent) for word in options]
+
+
+@pytest.mark.parametrize("name", WITH_DATA)
+def test_every_command_finds_data_that_moved_with_the_run(
+    name: str, moved: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert linclass(name, moved) == 3
+    said = capsys.readouterr().err
+    for words in (f"own.npz, which was not found: looked in {trained}, data, ", str(moved), "--dataset FILE"):
+        assert words in said
+    hide(trained, moved, "beside the run")
+    assert linclass(name, moved) == 0
+    found = capsys.readouterr().out.replace(str(moved.parent / "own.npz"), "FILE")
+    shutil.copy(trained / "hidden", trained / "own.npz")
+    assert linclass(name, moved) == 0
+    assert capsys.readouterr().out.replace(str(trained / "own.npz"), "FILE") == found
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("name", ["evaluate", "optimum", "sharpness"])
+def test_where_data_are_found(name: str, place: str, moved: Path, trained: Path) -> None:
+    assert linclass(name, moved, *hide(trained, moved, place)) == 0
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_moved_run_goes_on_to_the_same_bits_and_remembers_the_place(
+    place: str, moved: Path, trained: Path, tmp_path: Path
+) -> None:
+    options = hide(trained, moved, place)
+    assert call(cli, ["resume", str(moved), "--epochs", "6", "--quiet", *options]) == 0
+    found = load_run(moved)
+    assert found.settings.dataset == str(moved.parent / PLACES[place][0])
+    assert linclass("evaluate", moved) == 0
+    whole = run(found.settings, out=tmp_path / "whole")
+    np.testing.assert_array_equal(found.model().params.flat, load_run(whole.path).model().params.flat)
+    assert not found.allowed
+
+
+def test_a_tree_that_moved_keeps_its_shape(moved: Path, trained: Path, tmp_path: Path) -> None:
+    """runs/a/r and data/own.npz, from which the run was begun, are now below another folder."""
+    run = load_run(moved)
+    path = shutil.move(moved, tmp_path / "new" / "runs" / "a" / "r")
+    (tmp_path / "new" / "data").mkdir()
+    shutil.copy(trained / "hidden", tmp_path / "new" / "data" / "own.npz")
+    for recorded in ("/home/me/project/data/own.npz", "C:\\Users\\me\\project\\data\\own.npz"):
+        found = Run(Path(path))
+        found.settings = run.settings.replace(dataset=recorded)
+        assert data_of(found).digest() == run.digest
+
+
+def test_other_data_of_the_same_name_are_passed_over_and_never_taken(moved: Path, trained: Path) -> None:
+    with np.load(trained / "hidden") as archive:
+        arrays = dict(archive)
+    np.savez(moved.parent / "own.npz", **{**arrays, "x_test": arrays["x_test"][::-1]})
+    (moved / "own.npz").write_bytes(b"no data at all")
+    with pytest.raises(DataError, match=r"was trained on file: .* which is not what file: .*own\.npz holds"):
+        evaluate_run(moved)
+    with pytest.raises(DataError, match=r"which is not what file: .* holds; give the original file"):
+        evaluate_run(moved, dataset=str(moved.parent / "own.npz"))
+    hide(trained, moved, "in ./data")
+    assert evaluate_run(moved)[0].rows == 20
+
+
+def test_other_data_are_allowed_by_name_only(moved: Path, trained: Path) -> None:
+    with np.load(trained / "hidden") as archive:
+        arrays = dict(archive)
+    other = moved.parent / "other.npz"
+    np.savez(other, **{**arrays, "x_test": arrays["x_test"][::-1]})
+    with pytest.raises(DataError, match=r"resume .* --allow data"):
+        resume(moved, epochs=6, dataset=str(other))
+    resume(moved, epochs=6, dataset=str(other), allow=["data"])
+    assert load_run(moved).settings.dataset == str(other)
+    assert evaluate_run(moved)[0].rows == 20
+
+
+def test_a_sweep_and_a_cross_validation_are_found_again_after_a_move(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("optuna", reason="Optuna is not installed")
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    shutil.copy(trained / "own.npz", here)
+    common = ["--dataset", "{0}/own.npz", "--epochs", "2", "--batch-size", "20"]
+    searched = ["sweep", *common, "--grid", "eta=0.1,0.01", "--out", "{0}/grid"]
+    asked = [
+        "sweep",
+        *common,
+        "--random",
+        "eta=log:1e-3:1",
+        "--trials",
+        "2",
+        "--sampler",
+        "tpe",
+        "--out",
+        "{0}/tpe",
+    ]
+    folds = ["crossval", *common, "--folds", "2", "--out", "{0}/folds"]
+    commands = (searched, asked, folds)
+    for words in commands:
+        assert call(cli, [word.format(here) for word in words]) == 0
+    tables = [path.read_bytes() for path in sorted(here.rglob("trials.csv"))]
+    before = {path.relative_to(here): path.stat().st_mtime_ns for path in here.rglob("packs/*.npz")}
+    here.rename(there)
+    capsys.readouterr()
+    for words in commands:
+        assert call(cli, [word.format(there) for word in words]) == 0
+    said = capsys.readouterr().err
+    assert said.count("finished already") >= 2
+    assert said.count("is finished (2 epochs)") == 2
+    assert [path.read_bytes() for path in sorted(there.rglob("trials.csv"))] == tables
+    assert {path.relative_to(there): path.stat().st_mtime_ns for path in there.rglob("packs/*.npz")} == before
 
 
 def from_a_spreadsheet(log: Path) -> None:

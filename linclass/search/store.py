@@ -100,6 +100,8 @@ class Store:
 def claim(path: Path, plan: Mapping[str, Any], *, overwrite: bool) -> Iterator[Store]:
     """Hold `path` for the sweep that `plan` describes; its finished packs, if there are any, count.
 
+    The data are the same where their digest is: a sweep is found again after its own file has moved.
+
     Raises RunTakenError where another process works there, or where another sweep or a run is there.
     """
     files.make_directory(path / "packs")
@@ -150,7 +152,7 @@ def _check_same(path: Path, plan: Mapping[str, Any]) -> None:
         ) from error
     for was, now in ((there, own), (settings, own["settings"])):
         for name in {**now, **was}:
-            if name not in _ANY and now.get(name) != was.get(name):
+            if name not in (*_ANY, "dataset") and now.get(name) != was.get(name):
                 raise RunTakenError(
                     f"{path} holds another sweep ({name} was {was.get(name)}, is {now.get(name)}): "
                     "--out names another place; --overwrite deletes the finished trials and starts afresh"
@@ -185,7 +187,7 @@ def _to_json(result: Result) -> dict[str, Any]:
 
 
 def _from_json(record: Mapping[str, Any], trial: Trial, format: Any) -> Result:
-    settings = legacy.experiment(record["settings"], format)
+    settings = legacy.experiment(record["settings"], format).replace(dataset=trial.settings.dataset)
     own = Trial(record["trial"], record["round"], record["values"], settings)
     if own != trial:
         raise ValueError(f"it holds trial {own.number} with {dict(own.values)}")
