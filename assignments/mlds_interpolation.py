@@ -15,7 +15,7 @@ from linclass.listener import Listener
 from linclass.metrics import mean_interval
 from linclass.models.base import Model
 from linclass.models.build import build_model
-from linclass.params import Array, Params
+from linclass.params import Array
 from linclass.settings import Experiment
 from linclass.study import DEPENDS, Claim, Findings, Study, is_above, trained, verdict
 from linclass.survey import surveyed
@@ -74,8 +74,7 @@ def _along(jobs: list[Job], split: str, a: Array) -> Values:
     surface = Surface(create, Inputs(rows, job.scaler, job.settings.dtype))
     ends = []
     for one in jobs:
-        assert isinstance(one.model.params, Params)
-        ends.append(one.model.params.matrix().astype(np.float64))
+        ends.append(one.model.params.flat.astype(np.float64))
     parts = [surface(between(small, large, a)) for small, large in zip(*ends, strict=True)]
     return Values(np.stack([p.loss for p in parts], axis=1), np.stack([p.accuracy for p in parts], axis=1))
 

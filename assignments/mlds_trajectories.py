@@ -14,7 +14,7 @@ from linclass.listener import Listener
 from linclass.metrics import mean_interval
 from linclass.models.base import Model
 from linclass.models.build import build_model
-from linclass.params import Array, Params
+from linclass.params import Array
 from linclass.settings import Experiment
 from linclass.study import DEPENDS, SUPPORTED, Claim, Findings, Study, is_above, trained, verdict
 from linclass.training import Callback, Trainer
@@ -39,8 +39,7 @@ class Recording(Callback):
             self._keep(trainer)
 
     def _keep(self, trainer: Trainer) -> None:
-        assert isinstance(trainer.model.params, Params)
-        self.points.append(trainer.model.params.matrix().astype(np.float64))
+        self.points.append(trainer.model.params.flat.astype(np.float64))
 
 
 def find(settings: Experiment, *, data_dir: Path | None, listener: Listener) -> Findings:

@@ -25,7 +25,7 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     models/         the protocol, the linear classifier, the MLP, ensembles
     health.py       why a network does not learn: dead units, vanished gradients
     gradcheck/      numerical against analytic gradients, and what is wrong with them
-    optimum.py      L-BFGS on the same loss_and_grads: the true minimum, and the gap to it
+    optimum.py      L-BFGS on the same gradients: the true minimum, and the gap to it
     landscape/      the loss around a model: Hessian, minimal ratio, gradient norms
     plots/          arrays -> Figure (the only place that imports matplotlib)
     gallery.py      which pictures a run has, and what they say

@@ -13,7 +13,7 @@ from linclass.gradcheck import Report
 from linclass.listener import Listener
 from linclass.models.base import Model
 from linclass.models.build import build_model
-from linclass.params import Array, Params
+from linclass.params import Array
 from linclass.progress import PYTHON
 from linclass.run_data import data_of, load_data, note_sample
 from linclass.runs import Run
@@ -148,10 +148,9 @@ def _gaps(run: Run, model: Model, found: optimum.Optimum, train: Inputs) -> list
     """How far the last weights of each of the run's models are from the minimum, which `model` found."""
     rows = []
     trained = run.model()
-    assert isinstance(model.params, Params)
     for k in range(trained.K):
         # in float64, so that the gap is the weights' and not the arithmetic's
-        model.params.set_model(0, trained.select(k).params)
+        model.params.flat[0] = trained.params.flat[k]
         cost = float((evaluate(model, train).loss + model.penalty())[0])
         gap = optimum.gap(cost, model.params, found)
         name = f"model {k}, " if trained.K > 1 else ""

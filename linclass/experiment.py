@@ -206,7 +206,8 @@ def keep_trained(
     job = build(settings.resolved(), dataset)
     state = job.trainer.state
     for own, given in ((state.params, params), (state.buffers, buffers)):
-        own.set_model(0, given)
+        for name, array in own.items():
+            array[0] = given[name][0]
     state.keep_best(0, best_epoch)
     state.history, state.epoch = history, history.epochs
     state.step = state.epoch * batches.count(len(job.train), job.trainer.batch_size, settings.drop_last)

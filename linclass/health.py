@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from linclass.models.base import Model
-from linclass.params import Array, Params, ParamsView
+from linclass.params import Array, Params
 
 STUCK_SHARE = 0.99
 """Of ln C: a loss above this has learnt nothing yet."""
@@ -51,7 +51,7 @@ def layers_of(model: Model, x: Array, k: int = 0) -> list[LayerHealth]:
     return found
 
 
-def _gradient_norms(grads: Params | ParamsView, k: int) -> list[float]:
+def _gradient_norms(grads: Params, k: int) -> list[float]:
     weights = sorted((name for name in grads if name.startswith("W")), key=lambda name: int(name[1:] or 0))
     return [float(np.linalg.norm(grads[name][k])) for name in weights]
 

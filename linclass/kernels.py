@@ -61,10 +61,11 @@ def affine_backward(x: Array, dS: Array, dW: Array, db: Array) -> None:
     """dW = dS^T x, db = column sums of dS; dS `(n, K*C)`, dW `(K, C, d)`, db `(K, C)` are overwritten."""
     K, C, d = dW.shape
     if x.shape[1] == d:
-        np.matmul(dS.T, x, out=dW.reshape(K * C, d))
+        # one product; with several models dW is not contiguous, and a reshape of it would be a copy
+        np.copyto(dW, (dS.T @ x).reshape(K, C, d)) if K > 1 else np.matmul(dS.T, x, out=dW[0])
     else:
         np.matmul(stacked(dS, K).transpose(0, 2, 1), stacked(x, K), out=dW)
-    np.matmul(_ones(len(dS), dS.dtype), stacked(dS, K), out=db.reshape(K, 1, C))
+    np.matmul(_ones(len(dS), dS.dtype), stacked(dS, K), out=db[:, None])
 
 
 @functools.lru_cache(maxsize=16)
@@ -217,8 +218,8 @@ def batch_norm_backward(
     overwritten, and so is normalised: the pass has no more use for it. out may be dy.
     """
     n = len(dy)
-    np.sum(dy, axis=0, out=dbeta.reshape(-1))
-    np.einsum("nc,nc->c", dy, normalised, out=dgamma.reshape(-1))
+    dbeta[...] = np.sum(dy, axis=0).reshape(dbeta.shape)
+    dgamma[...] = np.einsum("nc,nc->c", dy, normalised).reshape(dgamma.shape)
     normalised *= dgamma.ravel() / n
     np.subtract(dy, dbeta.ravel() / n, out=out)
     out -= normalised

@@ -25,7 +25,7 @@ from linclass.datasets.inputs import Inputs, Selection
 from linclass.errors import DivergedError, UsageError
 from linclass.models.base import Model
 from linclass.optim import Optimizer
-from linclass.params import Array, Params
+from linclass.params import Array
 
 TOO_HIGH = 4.0
 """The test ends when the loss, averaged over a window, is so many times the lowest such average."""
@@ -130,11 +130,8 @@ def save_picture(test: RangeTest, path: Path, *, title: str) -> None:
 
 
 def _check_model(model: Model) -> None:
-    if not isinstance(model.params, Params) or model.K != 1:
-        raise UsageError(
-            "the range test takes one model with its own parameters, "
-            f"not one of a stack (K = {model.K}): use --seeds 1"
-        )
+    if model.K != 1:
+        raise UsageError(f"the range test takes one model, not a stack (K = {model.K}): use --seeds 1")
 
 
 def check_range(low: float, high: float, steps: int) -> None:
@@ -156,7 +153,6 @@ def _train(
     model: Model, optimizer: Optimizer, rows: Iterable[tuple[Array, Array]], rates: Array, window: int
 ) -> Array:
     """The losses of the updates that were made; `model` is left as it was found."""
-    assert isinstance(model.params, Params)
     saved = {name: array.copy() for name, array in (*model.params.items(), *model.buffers.items())}
     slots = optimizer.init(model.params)
     losses: list[float] = []
@@ -165,10 +161,10 @@ def _train(
         # the growing rate ends in overflow; it is recognised by the loss, not by warnings
         with np.errstate(over="ignore", invalid="ignore"):
             for step, (rate, (x, y)) in enumerate(zip(rates, rows, strict=False)):
-                cost = model.loss_and_grads(x, y, step=step)
-                if not np.isfinite(cost).all():
+                loss, _correct = model.backpropagate(x, y, step=step)
+                if not np.isfinite(loss + model.penalty()).all():
                     break
-                losses.append(float(model.batch.loss[0]))
+                losses.append(float(loss[0]))
                 means.append(float(np.mean(losses[-window:])))
                 if means[-1] > TOO_HIGH * min(means):
                     break

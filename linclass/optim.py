@@ -28,7 +28,6 @@ import numpy as np
 from linclass.errors import UsageError
 from linclass.params import LARGE, Array, Params, by_model, per_model
 
-Arrays = Mapping[str, Array]
 Slots = Mapping[str, Params]
 
 
@@ -36,7 +35,7 @@ class Optimizer(NamedTuple):
     """See the module's docstring."""
 
     init: Callable[[Params], Slots]
-    update: Callable[[Arrays, Arrays, Mapping[str, Arrays], Array, int], None]
+    update: Callable[[Params, Params, Slots, Array, int], None]
 
 
 def sgd() -> Optimizer:
@@ -45,7 +44,7 @@ def sgd() -> Optimizer:
     def init(params: Params) -> Slots:
         return {}
 
-    def update(params: Arrays, grads: Arrays, slots: Mapping[str, Arrays], lr: Array, step: int) -> None:
+    def update(params: Params, grads: Params, slots: Slots, lr: Array, step: int) -> None:
         for eta, theta, g in _aligned(lr, params, grads):
             theta -= eta * g
 
@@ -62,7 +61,7 @@ def momentum(momentum: float = 0.9) -> Optimizer:
     """
     mu = momentum
 
-    def update(params: Arrays, grads: Arrays, slots: Mapping[str, Arrays], lr: Array, step: int) -> None:
+    def update(params: Params, grads: Params, slots: Slots, lr: Array, step: int) -> None:
         for eta, theta, g, v in _aligned(lr, params, grads, slots["velocity"]):
             v *= mu
             v += g
@@ -81,7 +80,7 @@ def nesterov(momentum: float = 0.9) -> Optimizer:
     """
     mu = momentum
 
-    def update(params: Arrays, grads: Arrays, slots: Mapping[str, Arrays], lr: Array, step: int) -> None:
+    def update(params: Params, grads: Params, slots: Slots, lr: Array, step: int) -> None:
         for eta, theta, g, v in _aligned(lr, params, grads, slots["velocity"]):
             v *= mu
             v += g
@@ -97,7 +96,7 @@ def rmsprop(alpha: float = 0.99, eps: float = 1e-8) -> Optimizer:
     Source: Tieleman and Hinton, Lecture 6.5 of Neural Networks for Machine Learning, 2012 (alpha 0.9 there).
     """
 
-    def update(params: Arrays, grads: Arrays, slots: Mapping[str, Arrays], lr: Array, step: int) -> None:
+    def update(params: Params, grads: Params, slots: Slots, lr: Array, step: int) -> None:
         for eta, theta, g, v in _aligned(lr, params, grads, slots["square"]):
             # one temporary array for all: see adam
             work = np.multiply(g, g)
@@ -121,7 +120,7 @@ def adam(beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Optimiz
     Source: Kingma and Ba, Adam: a method for stochastic optimization, 2015.
     """
 
-    def update(params: Arrays, grads: Arrays, slots: Mapping[str, Arrays], lr: Array, step: int) -> None:
+    def update(params: Params, grads: Params, slots: Slots, lr: Array, step: int) -> None:
         t = step + 1
         # eta m_hat / (sqrt(v_hat) + eps) = eta_t m / (sqrt(v) + eps c) with c = sqrt(1 - beta2^t)
         c = math.sqrt(1 - beta2**t)
@@ -153,7 +152,7 @@ def adamw(weight_decay: float, beta1: float = 0.9, beta2: float = 0.999, eps: fl
     """
     plain = adam(beta1, beta2, eps)
 
-    def update(params: Arrays, grads: Arrays, slots: Mapping[str, Arrays], lr: Array, step: int) -> None:
+    def update(params: Params, grads: Params, slots: Slots, lr: Array, step: int) -> None:
         for name, theta in params.items():
             if name.startswith("W"):
                 for eta_w, theta_k in by_model(lr * weight_decay, theta):
@@ -171,32 +170,14 @@ def clipped(optimizer: Optimizer, max_norm: float) -> Optimizer:
     Source: Pascanu, Mikolov, Bengio, On the difficulty of training recurrent neural networks, 2013.
     """
 
-    def update(params: Arrays, grads: Arrays, slots: Mapping[str, Arrays], lr: Array, step: int) -> None:
+    def update(params: Params, grads: Params, slots: Slots, lr: Array, step: int) -> None:
         # min(1, max_norm / ||g||), exactly 1 where nothing is to be clipped, and no 0 / 0
-        factor = max_norm / np.maximum(_norm(grads), max_norm)
+        factor = max_norm / np.maximum(grads.norm(), max_norm)
         if (factor != 1).any():
-            grads = _Scaled(grads, factor)
+            grads = grads.with_flat(per_model(factor, grads.flat) * grads.flat)
         optimizer.update(params, grads, slots, lr, step)
 
     return Optimizer(optimizer.init, update)
-
-
-class _Scaled(Mapping[str, Array]):
-    """Arrays times one factor a model, each multiplied when asked for: one temporary array at a time."""
-
-    def __init__(self, arrays: Arrays, factor: Array) -> None:
-        self.arrays, self.factor = arrays, factor
-
-    def __getitem__(self, name: str) -> Array:
-        array = self.arrays[name]
-        scaled: Array = per_model(self.factor, array) * array
-        return scaled
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.arrays)
-
-    def __len__(self) -> int:
-        return len(self.arrays)
 
 
 def _slots(*names: str) -> Callable[[Params], Slots]:
@@ -204,30 +185,16 @@ def _slots(*names: str) -> Callable[[Params], Slots]:
     return lambda params: {name: params.zeros_like() for name in names}
 
 
-def _aligned(lr: Array, *owners: Arrays) -> Iterator[tuple[Any, ...]]:
-    """(eta, array of each owner), array by array; or once, with all that an owner has in one flat array.
+def _aligned(lr: Array, *owners: Params) -> Iterator[tuple[Any, ...]]:
+    """(eta, the flat buffer of each owner): of all models at once, or, where they are large, one by one.
 
     All owners are laid out like the parameters.
-
-    The latter where the owners are flat, all models have one eta, and these are not worked on one by one
-    (`params.LARGE`): 0.5 and 0.7 of the time with sgd and adam on the eight arrays of 784-256-128-64-10, to
-    the same bits.
     """
-    flat = [owner.flat for owner in owners if isinstance(owner, Params)]
-    one_at_a_time = len(lr) > 1 and flat and flat[0].size >= LARGE * len(lr)
-    if len(flat) == len(owners) and not one_at_a_time and (lr == lr[0]).all():
+    flat = [owner.flat for owner in owners]
+    if len(lr) == 1 or (flat[0][0].size < LARGE and (lr == lr[0]).all()):
         yield lr[0].astype(flat[0].dtype), *flat
-        return
-    for name in owners[0]:
-        yield from by_model(lr, *(owner[name] for owner in owners))
-
-
-def _norm(arrays: Arrays) -> Array:
-    """`(K,)` Euclidean norms over all the arrays, summed in float64."""
-    flat = [array.reshape(len(array), -1) for array in arrays.values()]
-    squares = [np.einsum("kp,kp->k", array, array, dtype=np.float64) for array in flat]
-    norms: Array = np.sqrt(np.sum(squares, axis=0))
-    return norms
+    else:
+        yield from by_model(lr, *flat)
 
 
 MOMENTUM = 0.9

@@ -1,4 +1,4 @@
-"""The true minimum of a convex cost, by scipy's L-BFGS-B on the same `loss_and_grads` that training uses.
+"""The true minimum of a convex cost, by scipy's L-BFGS-B on the same gradients that training uses.
 
 The linear softmax classifier's cost is convex, and for lambda > 0 its weights at the minimum are unique; the
 biases are unique up to one number added to all of them, which no probability notices. At lambda = 0 there may
@@ -171,10 +171,10 @@ class _Cost:
     """theta `(P,)` -> J and its gradient over all rows; remembers the last value."""
 
     def __init__(self, model: Model, rows: Rows, chunk_size: int) -> None:
-        if not isinstance(model.params, Params) or not isinstance(model.grads, Params) or model.K != 1:
+        if model.K != 1:
             raise UsageError(
-                "the minimum is found for one model with its own parameters, "
-                f"not in a stack (K = {model.K}): create a model with one seed"
+                f"the minimum is found for one model, not for a stack (K = {model.K}): "
+                "create a model with one seed"
             )
         if model.params.dtype != np.float64:
             raise UsageError(
@@ -188,21 +188,22 @@ class _Cost:
         self.value, self.gradient_norm = np.nan, np.nan
 
     def theta(self) -> Array:
-        return np.array(self.params.flat)
+        return np.array(self.params.flat[0])
 
     def __call__(self, theta: Array) -> tuple[float, Array]:
         # J = sum over chunks of n_i/N J_i, exactly: the n_i/N sum to 1, so the penalty counts once
-        self.params.flat[:] = theta
+        self.params.flat[0] = theta
         N = len(self.rows)
         value, gradient, self.correct = 0.0, np.zeros_like(theta), 0
         for x, y in self.rows.chunks(self.chunk_size):
             share = len(x) / N
-            value += share * float(self.model.loss_and_grads(x, y, step=0)[0])
-            gradient += share * self.grads.flat
-            self.correct += int(self.model.batch.correct[0])
+            (loss,), (correct,) = self.model.backpropagate(x, y)
+            value += share * float(loss + self.model.penalty()[0])
+            gradient += share * self.grads.flat[0]
+            self.correct += int(correct)
         self.evaluations += 1
         if not np.isfinite(value):
             raise DivergedError(f"the cost is {value} on the way to the minimum; check the data's scaling")
-        self.grads.flat[:] = gradient
+        self.grads.flat[0] = gradient
         self.value, self.gradient_norm = value, float(np.linalg.norm(gradient))
         return value, gradient

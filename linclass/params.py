@@ -1,7 +1,8 @@
-"""Params: the named arrays of a model, all views into one flat buffer.
+"""Params: the named arrays of K models, all views into one flat buffer `(K, P)`.
 
-Every array has a leading model axis K. The buffer is laid out name by name (all K of W, then all K of b),
-so that W (K, C, d) is also, without a copy, the one wide matrix (K*C, d).
+Row k of the buffer is model k, name after name, so a model of a stack lies in memory as it would alone: what
+is computed of it has the same bits. An array `(K, ...)` of several models is therefore not contiguous: what
+is written through a reshape of it may land in a copy.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class Params(Mapping[str, Array]):
         shapes: name -> shape of one model's array, without the model axis.
         K: number of models side by side.
         dtype: float32 or float64.
-        flat: the buffer `(K * P,)` to use, P the parameters of one model; a new zeroed one if None.
+        flat: the buffer `(K, P)` to use, P the parameters of one model; a new zeroed one if None.
     """
 
     def __init__(
@@ -34,16 +35,16 @@ class Params(Mapping[str, Array]):
         flat: Array | None = None,
     ) -> None:
         self.shapes = dict(shapes)
-        self.K = K
         self.size = sum(math.prod(shape) for shape in self.shapes.values())
-        self.flat = np.zeros(K * self.size, dtype) if flat is None else flat
-        if self.flat.shape != (K * self.size,):
-            raise ValueError(f"flat has shape {self.flat.shape}; expected ({K * self.size},)")
+        self.flat = np.zeros((K, self.size), dtype) if flat is None else flat
+        if self.flat.shape != (K, self.size):
+            raise ValueError(f"flat has shape {self.flat.shape}; expected ({K}, {self.size})")
+        self.K = K
         self._arrays: dict[str, Array] = {}
         start = 0
         for name, shape in self.shapes.items():
-            stop = start + K * math.prod(shape)
-            self._arrays[name] = self.flat[start:stop].reshape(K, *shape)
+            stop = start + math.prod(shape)
+            self._arrays[name] = self.flat[:, start:stop].reshape(K, *shape)
             start = stop
 
     @property
@@ -61,72 +62,30 @@ class Params(Mapping[str, Array]):
 
     def copy(self) -> Params:
         """A new buffer with the same numbers."""
-        return Params(self.shapes, self.K, self.dtype, np.array(self.flat))
+        return self.with_flat(np.array(self.flat))
 
     def zeros_like(self) -> Params:
         """A new zeroed buffer of the same layout."""
         return Params(self.shapes, self.K, self.dtype)
 
-    def select(self, models: int | slice) -> Params | ParamsView:
+    def select(self, models: int | slice) -> Params:
         """Model k alone, K = 1, or a slice of the models.
 
         They share memory: what is written there is written here.
         """
-        if self.K == 1:
-            return self
-        part = as_slice(models)
-        return ParamsView({name: array[part] for name, array in self.items()}, len(range(self.K)[part]))
+        flat = self.flat[as_slice(models)]
+        return Params(self.shapes, len(flat), self.dtype, flat)
 
-    def set_model(self, k: int, other: Mapping[str, Array]) -> None:
-        """Copy model 0 of `other` into model k of this."""
-        for name, array in self.items():
-            array[k] = other[name][0]
-
-    def matrix(self) -> Array:
-        """A copy as `(K, P)`: row k is model k's parameters, name after name."""
-        return np.concatenate([array.reshape(self.K, -1) for array in self.values()], axis=1)
-
-    def set_matrix(self, rows: Array) -> None:
-        """The inverse of `matrix`: row k of `(K, P)` becomes model k's parameters."""
-        start = 0
-        for array in self.values():
-            stop = start + array[0].size
-            array[...] = rows[:, start:stop].reshape(array.shape)
-            start = stop
-
-    def dot(self, other: Mapping[str, Array]) -> Array:
-        """`(K,)` inner products, model by model, summed in float64."""
-        total = np.zeros(self.K)
-        for name, a in self.items():
-            total += np.einsum(
-                "kp,kp->k", a.reshape(self.K, -1), other[name].reshape(self.K, -1), dtype=np.float64
-            )
-        return total
+    def with_flat(self, flat: Array) -> Params:
+        """The same names on another buffer `(K, P)`."""
+        return Params(self.shapes, len(flat), flat.dtype, flat)
 
     def norm(self) -> Array:
-        """`(K,)` Euclidean norms."""
-        norms: Array = np.sqrt(self.dot(self))
+        """`(K,)` Euclidean norms, summed in float64."""
+        flat = [array.reshape(self.K, -1) for array in self.values()]
+        squares = [np.einsum("kp,kp->k", array, array, dtype=np.float64) for array in flat]
+        norms: Array = np.sqrt(np.sum(squares, axis=0))
         return norms
-
-
-class ParamsView(Mapping[str, Array]):
-    """Some models of a larger Params: the same names and memory, but no flat buffer of its own."""
-
-    def __init__(self, arrays: Mapping[str, Array], K: int = 1) -> None:
-        self._arrays, self.K = dict(arrays), K
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return next(iter(self._arrays.values())).dtype
-
-    def __getitem__(self, name: str) -> Array:
-        return self._arrays[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._arrays)
-
-    def __len__(self) -> int:
-        return len(self._arrays)
 
 
 def as_slice(models: int | slice) -> slice:
@@ -154,14 +113,13 @@ def by_model(values: Array, *arrays: Array) -> Iterator[tuple[Any, ...]]:
         yield from zip(values.astype(theta.dtype), *arrays, strict=True)
 
 
-def surely_finite(arrays: Mapping[str, Array]) -> bool:
+def surely_finite(params: Params) -> bool:
     """False where a number is infinite or NaN, and, rarely, where their squares add up to more than the root
     of the largest number, so that a penalty may be infinite."""
-    everything = [arrays.flat] if isinstance(arrays, Params) else arrays.values()
-    return all(np.vdot(array, array) <= math.sqrt(np.finfo(array.dtype).max) for array in everything)
+    flat = params.flat
+    return bool(np.vdot(flat, flat) <= math.sqrt(np.finfo(flat.dtype).max))
 
 
-def finite(arrays: Mapping[str, Array]) -> Array:
-    """`(K,)`: whether all of each model's numbers are finite; arrays `(K, ...)`."""
-    each = [np.isfinite(array.reshape(len(array), -1)).all(axis=1) for array in arrays.values()]
-    return np.asarray(np.all(each, axis=0))
+def finite(params: Params) -> Array:
+    """`(K,)`: whether all of each model's numbers are finite."""
+    return np.asarray(np.isfinite(params.flat).all(axis=1))

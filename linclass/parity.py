@@ -28,7 +28,7 @@ from linclass.models.base import Model
 from linclass.models.mlp import MLP
 from linclass.models.torch_net import TorchMLP, torch_optimizer
 from linclass.optim import Optimizer
-from linclass.params import Array, Params
+from linclass.params import Array
 
 ROUNDING, VISIBLE = 1e-10, 1e-4
 """Distances that are looked for: more than float64's rounding, and a difference that matters."""
@@ -241,16 +241,15 @@ class _Training:
     """A model with its optimiser, a step at a time."""
 
     def __init__(self, variant: Variant, model: Model) -> None:
-        assert isinstance(model.params, Params)
         self.model, self.flat = model, model.params.flat
         self._optimizer, self._lr = _optimizer(variant), np.array([variant.lr])
         self._slots = self._optimizer.init(model.params)
 
     def step(self, x: Array, y: Array, step: int) -> float:
         """One update; returns the mean loss before it."""
-        self.model.loss_and_grads(x.astype(self.flat.dtype, copy=False), y, step=step)
+        loss, _correct = self.model.backpropagate(x.astype(self.flat.dtype, copy=False), y, step=step)
         self._optimizer.update(self.model.params, self.model.grads, self._slots, self._lr, step)
-        return float(self.model.batch.loss[0])
+        return float(loss[0])
 
 
 def _model(variant: Variant, sizes: Sequence[int], options: dict[str, Any]) -> Model:

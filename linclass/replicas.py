@@ -9,13 +9,12 @@ side on common batches, and there their products are one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
 
 from linclass.models.base import Model
-from linclass.optim import Optimizer
+from linclass.optim import Optimizer, Slots
 from linclass.params import Array, finite, surely_finite
 from linclass.train_state import TrainState
 
@@ -43,7 +42,7 @@ class Replicas:
         seed: int,
         model: Model,
         optimizer: Optimizer,
-        slots: Mapping[str, Mapping[str, Array]],
+        slots: Slots,
         state: TrainState,
         diverge: Diverge,
     ) -> None:
@@ -60,14 +59,13 @@ class Replicas:
         """theta <- update(theta, dJ/dtheta), for the models that are still active; lr `(K,)`, of these."""
         state, model, params = self.state, self.model, self.model.params
         stopped = self._copies(~self.active)
-        model.backpropagate(x, y, step=state.step)
-        loss, correct = model.batch
+        loss, correct = model.backpropagate(x, y, step=state.step)
         # the penalty is looked at after the update before it, but for the first
         cost = loss if state.step else loss + model.penalty()
         stopped += self._check_cost(cost, lr)
         self.optimizer.update(params, model.grads, self.slots, lr, state.step)
-        for array, k, numbers in stopped:
-            array[k] = numbers
+        for flat, k, row in stopped:
+            flat[k] = row
         self._check_params(lr)
         state.running_loss[self.models] += loss * len(x)
         state.running_correct[self.models] += correct

@@ -25,7 +25,7 @@ from linclass.landscape.surface import Surface, Values, columns_of
 from linclass.metrics import mean_interval
 from linclass.models.base import Model
 from linclass.models.network import Network
-from linclass.params import Array, Params
+from linclass.params import Array
 from linclass.run_data import data_of
 from linclass.runs import Run, readable
 from linclass.settings import Experiment, option_name
@@ -65,9 +65,7 @@ class Ground(NamedTuple):
 
     def theta(self, weights: str | int = "last") -> Array:
         """`(K, P)` float64."""
-        params = self.trained(weights).params
-        assert isinstance(params, Params)
-        return params.matrix().astype(np.float64)
+        return self.trained(weights).params.flat.astype(np.float64)
 
 
 def surveyed(settings: Experiment) -> Experiment:

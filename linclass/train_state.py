@@ -44,8 +44,6 @@ class TrainState:
     @classmethod
     def initial(cls, model: Model, optimizer: Optimizer, *, test: bool = False) -> TrainState:
         """The state before the first step; `params` and `buffers` are the model's own memory."""
-        if not isinstance(model.params, Params) or not isinstance(model.buffers, Params):
-            raise TypeError("a view of some models cannot be trained by itself; copy it first")
         K = model.K
         return cls(
             step=0,
@@ -66,19 +64,19 @@ class TrainState:
 
     def keep_best(self, k: int, epoch: int) -> None:
         """Model k is at its best after `epoch`."""
-        self.best.set_model(k, self.params.select(k))
-        self.best_buffers.set_model(k, self.buffers.select(k))
+        self.best.flat[k] = self.params.flat[k]
+        self.best_buffers.flat[k] = self.buffers.flat[k]
         self.best_epoch[k] = epoch
 
     def restore_best(self, k: int) -> None:
         """Put model k back to where it was best."""
-        self.params.set_model(k, self.best.select(k))
-        self.buffers.set_model(k, self.best_buffers.select(k))
+        self.params.flat[k] = self.best.flat[k]
+        self.buffers.flat[k] = self.best_buffers.flat[k]
 
     def models(self, ks: Iterable[int]) -> list[tuple[Array, int, Array]]:
-        """(array, k, copy of array[k]) for all that training changes in the models `ks`."""
+        """(flat buffer, k, copy of row k) of all that training changes in the models `ks`."""
         owners = (self.params, self.buffers, *self.slots.values())
-        return [(array, int(k), array[k].copy()) for k in ks for owner in owners for array in owner.values()]
+        return [(owner.flat, int(k), owner.flat[k].copy()) for k in ks for owner in owners]
 
     def clear_running(self) -> None:
         """Forget the epoch's sums."""

@@ -2,7 +2,7 @@
 
     for each epoch:
         for each batch, in an order that is a function of (seed, epoch):
-            gradients = model.backpropagate(batch);  optimizer.update(...)
+            loss, correct = model.backpropagate(batch);  optimizer.update(...)
         evaluate on the whole splits, append a row to the history, let the callbacks look
 
 K models train side by side. With one seed they share every batch (a sweep: a paired comparison); with K

@@ -51,6 +51,8 @@ SETTINGS: Mapping[str, str] = {
 INTERRUPTED = "train --dataset cifar10-sample --lambda 0.1 --epochs 40 --batch-size 4 --seeds 2"
 """Interrupted twice, and resumed; an epoch of it is longer than the pause before the interruption."""
 RESUMED = "resumed in mid-epoch"
+_BOOKKEEPING = ("settings", "csv", "counters", "history")
+"""Arrays of a state that are in the log too, or belong to the format."""
 
 
 class Difference(NamedTuple):
@@ -104,7 +106,7 @@ def numbers(out: Path) -> dict[str, Array]:
             continue  # the state before the last one depends on when it was saved
         with np.load(path) as archive:
             for name in archive.files:
-                if name not in ("settings", "csv", "counters") and archive[name].dtype.kind in "fiub":
+                if name not in _BOOKKEEPING and archive[name].dtype.kind in "fiub":
                     found[f"{path.relative_to(out)} {name}"] = archive[name]
     for path in sorted(out.rglob("*.csv")):
         table = pd.read_csv(path, dtype=str, keep_default_na=False)

@@ -12,6 +12,7 @@ import numpy as np
 
 from linclass import checks, kernels, losses
 from linclass.models import layers
+from linclass.models.base import Batch
 from linclass.models.network import Network
 from linclass.models.penalty import Penalty
 from linclass.params import Array
@@ -120,15 +121,17 @@ def _not_smoothed(*, label_smoothing: float = 0.0, reduction: str = "mean") -> l
     return loss
 
 
-def _one_entry(self: Network, x: Array, y: Array, *, step: int) -> None:
-    _backpropagate(self, x, y, step=step)
+def _one_entry(self: Network, x: Array, y: Array, *, step: int = 0) -> Batch:
+    batch = _backpropagate(self, x, y, step=step)
     dW = self._weight_grads[-1][0]
     dW[np.unravel_index(np.abs(dW).argmax(), dW.shape)] *= 1.001
+    return batch
 
 
-def _one_tensor(self: Network, x: Array, y: Array, *, step: int) -> None:
-    _backpropagate(self, x, y, step=step)
+def _one_tensor(self: Network, x: Array, y: Array, *, step: int = 0) -> Batch:
+    batch = _backpropagate(self, x, y, step=step)
     next(array for name, array in self.grads.items() if name.startswith("b"))[...] *= 1.001
+    return batch
 
 
 FAULTS: dict[str, Fault] = {

@@ -228,14 +228,14 @@ def test_interrupted_and_resumed_is_uninterrupted(step: int) -> None:
     state = part.fit()
     assert state.step == step
     rest = build(SMALL.resolved(), data, model=part.model, state=state).fit()
-    np.testing.assert_array_equal(whole.params.matrix(), rest.params.matrix())
+    np.testing.assert_array_equal(whole.params.flat, rest.params.flat)
 
 
 def test_replica_k_is_the_single_run_with_its_seed() -> None:
     data = load_data(SMALL.resolved())
-    stack = build(SMALL.replace(seeds=2).resolved(), data).fit().params.matrix()
+    stack = build(SMALL.replace(seeds=2).resolved(), data).fit().params.flat
     for k in range(2):
-        single = build(SMALL.replace(seed=k).resolved(), data).fit().params.matrix()
+        single = build(SMALL.replace(seed=k).resolved(), data).fit().params.flat
         np.testing.assert_array_equal(stack[k], single[0])
     assert np.abs(stack[0] - stack[1]).max() > 0.01
 

@@ -208,7 +208,7 @@ def test_the_published_budgets_are_met_exactly(budget: int, layers: int) -> None
     assert max(found) - min(found) <= 2
     hidden = ",".join(map(str, found))
     model = build_model(SMALL.replace(hidden=hidden), 1, 1)
-    assert model.params.matrix().shape[1] == budget
+    assert model.params.flat.shape[1] == budget
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ class Row:
     def model(self) -> MLP:
         stack = self._create([*range(len(self.inits))], self.inits[0])
         for k, init in enumerate(self.inits):
-            stack.params.set_model(k, self._create([k], init).params)
+            stack.params.flat[k] = self._create([k], init).params.flat[0]
         # a bias of 0 is on ReLU's kink where dropout leaves a unit no input
         generator = np.random.default_rng(0)
         for number in range(1, self.depth + 2):

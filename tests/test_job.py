@@ -97,6 +97,6 @@ def test_replicas_are_to_the_bit_what_each_is_alone(
     together = build(settings.replace(seeds=K), data).fit()
     for k, seed in enumerate(replica_seeds(settings.replace(seeds=K))):
         alone = build(settings.replace(seed=seed), data).fit()
-        np.testing.assert_array_equal(together.params.matrix()[k], alone.params.matrix()[0])
+        np.testing.assert_array_equal(together.params.flat[k], alone.params.flat[0])
         for name in set(alone.history.columns) - {"model", "seconds"}:
             np.testing.assert_array_equal(together.history.column(name, k), alone.history.column(name))

@@ -16,6 +16,7 @@ from linclass.landscape.sensitivity import sensitivity
 from linclass.landscape.sharpness import sharpness
 from linclass.landscape.surface import Surface, columns_of
 from linclass.losses import make_loss
+from linclass.models.base import Batch
 from linclass.models.linear import Linear
 from linclass.models.mlp import MLP
 from linclass.params import Array, Params
@@ -33,21 +34,11 @@ def mlp(K: int = 1, **options: object) -> MLP:
 
 
 def points(n: int) -> Array:
-    theta: Array = mlp(n).params.matrix()
+    theta: Array = mlp(n).params.flat
     return theta
 
 
 # ---- surfaces, paths, planes -------------------------------------------------------------------------------
-
-
-@given(K=st.integers(1, 4), seed=st.integers(0, 1000))
-@settings(deadline=None, max_examples=10)
-def test_set_matrix_is_the_inverse_of_matrix(K: int, seed: int) -> None:
-    params = Params({"W1": (3, 2), "b1": (3,), "W2": (2, 3)}, K)
-    matrix = np.random.default_rng(seed).normal(size=(K, params.size))
-    params.set_matrix(matrix)
-    np.testing.assert_array_equal(params.matrix(), matrix)
-    np.testing.assert_array_equal(params["b1"], matrix[:, 6:9])
 
 
 @pytest.mark.parametrize("stack", [1, 3, 8])
@@ -56,7 +47,7 @@ def test_a_surface_is_the_models_own_loss_at_each_point(stack: int) -> None:
     values = Surface(mlp, data, stack=stack)(theta)
     for k, row in enumerate(theta):
         model = mlp()
-        model.params.set_matrix(row[None])
+        model.params.flat[0] = row
         loss, correct = model.loss_sums(data.split.x, data.split.y)
         assert values.loss[k] == pytest.approx(loss[0] / 30, abs=1e-12)
         assert values.accuracy[k] == correct[0] / 30
@@ -112,7 +103,7 @@ def test_what_does_not_fit_is_said() -> None:
 def test_random_directions_have_the_length_of_the_filters() -> None:
     params = mlp().params
     d, blank = random_direction(params, 0, 1), mlp().params.zeros_like()
-    blank.set_matrix(d[None])
+    blank.flat[0] = d
     for name, theta in params.items():
         if name.startswith("W"):
             lengths = np.linalg.norm(blank[name][0], axis=1)
@@ -131,7 +122,7 @@ def test_rescaled_relu_networks_have_the_same_plane() -> None:
         params["W1"][...] *= c
         params["W2"][...] /= c
         u, v = (random_direction(params, 0, i) for i in (0, 1))
-        losses.append(plane(Surface(mlp, data), params.matrix()[0], u, v, grid, grid).loss)
+        losses.append(plane(Surface(mlp, data), params.flat[0], u, v, grid, grid).loss)
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-10)
 
 
@@ -195,10 +186,10 @@ def test_sensitivity_against_finite_differences(activation: str, batch_norm: boo
 def test_input_gradients_leave_the_gradients_alone_and_agree_with_torch() -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     model, data = mlp(2), rows(8)
-    model.loss_and_grads(data.split.x, data.split.y)
-    before = model.grads.matrix()
+    model.backpropagate(data.split.x, data.split.y)
+    before = model.grads.flat.copy()
     found = model.input_gradient(data.split.x, data.split.y)
-    np.testing.assert_array_equal(model.grads.matrix(), before)
+    np.testing.assert_array_equal(model.grads.flat, before)
     for k in range(2):
         x = torch.tensor(data.split.x, requires_grad=True)
         a = x
@@ -224,26 +215,28 @@ class Bowl:
 
     def __init__(self) -> None:
         self.params, self.grads = Params({"W": (1, 3)}, 2), Params({"W": (1, 3)}, 2)
-        self.params.set_matrix(np.array([[1.0, -2, 3], [0.5, 0.5, -0.5]]))
+        self.params.flat[...] = np.array([[1.0, -2, 3], [0.5, 0.5, -0.5]])
 
-    def loss_and_grads(self, x: Array, y: Array, *, step: int) -> Array:
+    def backpropagate(self, x: Array, y: Array, *, step: int = 0) -> Batch:
         self.grads["W"][...] = self.params["W"]
-        value: Array = np.sum(self.params.matrix() ** 2, axis=1) / 2
-        return value
+        return Batch(np.sum(self.params.flat**2, axis=1) / 2, np.zeros(2))
+
+    def penalty(self) -> Array:
+        return np.zeros(2)
 
     def loss_sums(self, x: Array, y: Array) -> tuple[Array, Array]:
-        return len(x) * self.loss_and_grads(x, y, step=0), np.zeros(2)
+        return len(x) * self.backpropagate(x, y).loss, np.zeros(2)
 
 
 def test_sharpness_of_a_bowl_is_known() -> None:
     bowl, epsilon = Bowl(), 0.01
-    theta = bowl.params.matrix()
+    theta = bowl.params.flat.copy()
     found = sharpness(bowl, rows(), epsilon=epsilon, points=50)
     corner = theta + epsilon * (np.abs(theta) + 1) * np.sign(theta)
     f, top = (np.sum(z**2, axis=1) / 2 for z in (theta, corner))
     np.testing.assert_allclose(found.ascent, 100 * (top - f) / (1 + f), rtol=1e-12)
     assert np.all((found.random > 0) & (found.random < found.ascent))
-    np.testing.assert_array_equal(bowl.params.matrix(), theta)
+    np.testing.assert_array_equal(bowl.params.flat, theta)
 
 
 def test_sharpness_needs_a_box_and_no_batch_norm() -> None:
@@ -255,7 +248,7 @@ def test_sharpness_needs_a_box_and_no_batch_norm() -> None:
 
 def test_layer_one_alone() -> None:
     model = mlp(2)
-    kept = model.params.matrix()[:, columns_of(model, ("W1", "b1"))]
+    kept = model.params.flat[:, columns_of(model, ("W1", "b1"))]
     np.testing.assert_array_equal(kept[:, :30], model.params["W1"].reshape(2, 30))
     assert kept.shape == (2, 35)
 

@@ -71,7 +71,7 @@ def test_full_batches_train_as_one_stack_to_what_each_seed_alone_comes_to() -> N
     assert len(together.trainer.replicas) == 1
     for k in range(3):
         alone = trained(settings.replace(seeds=1, seed=settings.seed + k))
-        difference = together.model.params.matrix()[k] - alone.model.params.matrix()[0]
+        difference = together.model.params.flat[k] - alone.model.params.flat[0]
         assert np.abs(difference).max() < 1e-10
     in_batches = prepared(settings.replace(batch_size=10))
     assert len(in_batches.trainer.replicas) == 3, "with an order each replica keeps its own"

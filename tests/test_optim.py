@@ -133,7 +133,9 @@ def test_one_number_goes_the_textbooks_way(kind: str, name: str) -> None:
     optimizer, path = KINDS[kind](), []
     slots = optimizer.init(params)
     for step in range(STEPS):
-        optimizer.update(params, {name: grads[step : step + 1]}, slots, np.array([rates[step]]), step)
+        optimizer.update(
+            params, params.with_flat(grads[None, step : step + 1]), slots, np.array([rates[step]]), step
+        )
         path.append(params[name][0])
     np.testing.assert_allclose(path, textbook(kind, 0.3, list(grads), rates, name == "W"), rtol=0, atol=1e-12)
 
@@ -148,7 +150,7 @@ def test_sutskevers_form_is_the_same_path_while_eta_is_constant(kind: str) -> No
     slots = ours.init(params)
     theta, v = 1.0, 0.0
     for step in range(STEPS):
-        ours.update(params, {"W": params["W"].copy()}, slots, np.array([eta]), step)
+        ours.update(params, params.copy(), slots, np.array([eta]), step)
         g = theta + mu * v if kind == "nesterov" else theta
         v = mu * v - eta * g
         theta += v
@@ -184,51 +186,33 @@ def test_a_stack_with_its_own_rates_is_its_singles(
     stack = random_params(K, dtype=dtype)
     singles = [Params(SHAPES, 1, dtype) for _ in range(K)]
     for k, single in enumerate(singles):
-        single.set_model(0, stack.select(k))
+        single.flat[0] = stack.flat[k]
     train(KINDS[kind](), stack, range(20), lr=lr)
     for k, single in enumerate(singles):
         train(KINDS[kind](), single, range(20), lr=lr[k : k + 1])
         # the clipping norm may be summed in another order
         atol = 0 if kind != "clipped adam" else {"float32": 1e-5, "float64": 1e-13}[dtype]
-        np.testing.assert_allclose(stack.matrix()[k], single.matrix()[0], rtol=0, atol=atol)
+        np.testing.assert_allclose(stack.flat[k], single.flat[0], rtol=0, atol=atol)
     assert stack.dtype == dtype
-
-
-@kinds
-@pytest.mark.parametrize("K", [1, 3])
-def test_all_at_once_and_name_by_name_are_the_same_bits(kind: str, K: int) -> None:
-    flat, named = random_params(K), random_params(K)
-    optimizer = KINDS[kind]()
-    slots, own = optimizer.init(flat), optimizer.init(named)
-    rates = np.full(K, 0.01)
-    for step in range(5):
-        optimizer.update(flat, gradients(step, flat), slots, rates, step)
-        # plain mappings have no flat buffer
-        optimizer.update(
-            dict(named), dict(gradients(step, named)), {n: dict(p) for n, p in own.items()}, rates, step
-        )
-    np.testing.assert_array_equal(flat.flat, named.flat)
-    for name, slot in slots.items():
-        np.testing.assert_array_equal(slot.flat, own[name].flat)
 
 
 @kinds
 def test_one_replica_of_a_stack_is_trained_alone(kind: str) -> None:
     stack, single = random_params(3), Params(SHAPES)
-    before = stack.matrix()
-    single.set_model(0, stack.select(1))
+    before = stack.flat.copy()
+    single.flat[0] = stack.flat[1]
     optimizer = KINDS[kind]()
     slots = optimizer.init(stack)
     own = {name: slot.select(1) for name, slot in slots.items()}
     for step in range(5):
         grads = gradients(step, single)
         optimizer.update(stack.select(1), grads, own, np.array([0.01]), step)
-        single.set_model(0, stack.select(1))
-    np.testing.assert_array_equal(stack.matrix()[[0, 2]], before[[0, 2]])
-    assert (stack.matrix()[1] != before[1]).all()
+        single.flat[0] = stack.flat[1]
+    np.testing.assert_array_equal(stack.flat[[0, 2]], before[[0, 2]])
+    assert (stack.flat[1] != before[1]).all()
     for slot in slots.values():
-        assert not slot.matrix()[[0, 2]].any()
-        assert slot.matrix()[1].all()
+        assert not slot.flat[[0, 2]].any()
+        assert slot.flat[1].all()
 
 
 @kinds
@@ -288,7 +272,7 @@ def seen_through(max_norm: float, grads: Params) -> np.ndarray:
     """The gradient that reaches the optimiser: sgd at rate 1 from 0 gives its negative."""
     params, optimizer = grads.zeros_like(), clipped(sgd(), max_norm)
     optimizer.update(params, grads, {}, np.ones(grads.K), 0)
-    return -params.matrix()
+    return -params.flat
 
 
 @settings(deadline=None, max_examples=30)
@@ -297,7 +281,7 @@ def test_a_clipped_gradient_keeps_its_direction(max_norm: float, scale: float, s
     grads = random_params(3, seed)
     grads.flat[:] *= scale
     grads["W2"][1] *= 100
-    found, given_ = seen_through(max_norm, grads), grads.matrix()
+    found, given_ = seen_through(max_norm, grads), grads.flat
     for g, before in zip(found, given_, strict=True):
         norm = np.linalg.norm(before)
         np.testing.assert_allclose(np.linalg.norm(g), min(norm, max_norm), rtol=1e-12)
@@ -308,7 +292,7 @@ def test_a_short_gradient_passes_bit_for_bit_and_each_model_has_its_own_norm() -
     grads = random_params(2)
     grads["W1"][1] *= 1000
     found = seen_through(100.0, grads)
-    np.testing.assert_array_equal(found[0], grads.matrix()[0])
+    np.testing.assert_array_equal(found[0], grads.flat[0])
     assert np.linalg.norm(found[1]) == pytest.approx(100)
     grads.flat[:] = 0
     assert not seen_through(1.0, grads).any()

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from costs import cost
 
 from linclass import checks, kernels, optim
 from linclass.datasets.dataset import Split
@@ -93,13 +94,14 @@ def test_costs_gradients_scores_and_statistics_are_numpys(torch, options, l2):
     theirs, ours = both(l2=l2, **options)
     for step in range(3):
         x, y = data(n=9 - step, seed=step)
-        J = [model.loss_and_grads(x, y, step=step) for model in (theirs, ours)]
-        assert J[0].dtype == np.float64
-        np.testing.assert_allclose(*J, rtol=1e-13)
+        batches = [model.backpropagate(x, y, step=step) for model in (theirs, ours)]
+        losses, correct = zip(*batches, strict=True)
+        assert losses[0].dtype == np.float64
+        np.testing.assert_allclose(*losses, rtol=1e-13)
+        np.testing.assert_array_equal(*correct)
+        np.testing.assert_allclose(theirs.penalty(), ours.penalty(), rtol=1e-13)
         assert_same(theirs.grads, ours.grads)
         assert_same(theirs.buffers, ours.buffers)
-        np.testing.assert_allclose(theirs.batch.loss, ours.batch.loss, rtol=1e-13)
-        assert theirs.batch.correct == ours.batch.correct
     x, y = data(seed=9)
     np.testing.assert_allclose(theirs.scores(x), ours.scores(x), rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(theirs.loss(x, y), ours.loss(x, y), rtol=1e-13)
@@ -114,8 +116,8 @@ def test_costs_gradients_scores_and_statistics_are_numpys(torch, options, l2):
 def test_a_wrong_gradient_would_be_seen(torch):
     theirs, ours = both(l2=0.1)
     x, y = data()
-    theirs.loss_and_grads(x, y, step=0)
-    ours.loss_and_grads(x, y, step=0)
+    cost(theirs, x, y, step=0)
+    cost(ours, x, y, step=0)
     # a penalty of lambda / 2 W^2, as in PyTorch's own weight_decay
     ours.grads["W2"][:] -= 0.1 * ours.params["W2"]
     with pytest.raises(AssertionError, match="W2"):
@@ -131,7 +133,7 @@ def test_parameters_are_shared_both_ways_and_gradients_stay_where_they_are(torch
     for name, tensor in model._tensors.items():
         assert tensor.data_ptr() == model.params[name].ctypes.data
     memory = model.grads.flat
-    model.loss_and_grads(x, y, step=0)
+    cost(model, x, y, step=0)
     assert model.grads is grads
     assert model.grads.flat is memory
     assert memory.any()
@@ -146,7 +148,7 @@ def test_rows_that_may_not_be_written_and_strided_ones_are_taken(torch):
     x.flags.writeable = y.flags.writeable = False
     np.testing.assert_array_equal(model.scores(x), wanted)
     np.testing.assert_array_equal(model.scores(np.asfortranarray(x)), wanted)
-    model.loss_and_grads(x, y.astype(np.uint8), step=0)
+    cost(model, x, y.astype(np.uint8), step=0)
     wide = np.zeros((9, 10))
     wide[:, ::2] = x
     np.testing.assert_array_equal(model.scores(wide[:, ::2]), wanted)
@@ -186,7 +188,7 @@ for d, hidden in ((784, 256), (257, 33)):
     for shift in range(8):
         for other in (0, 1, 2, 4):
             model = TorchMLP(Params(start.shapes, 1, "float64", moved(start.flat, shift)))
-            model.loss_and_grads(moved(x, other), y, step=0)
+            cost(model, moved(x, other), y, step=0)
             results.add(model.grads.flat.tobytes())
 sys.exit(len(results) - 1)  # two networks
 """
@@ -203,7 +205,7 @@ def test_the_bits_do_not_depend_on_the_address_of_the_parameters(torch):
 def train(model, optimizer, steps, slots, dtype="float64"):
     for step in steps:
         x, y = data(seed=step, dtype=dtype)
-        model.loss_and_grads(x, y, step=step)
+        cost(model, x, y, step=step)
         optimizer.update(model.params, model.grads, slots, np.array([0.05 / (1 + step)]), step)
 
 
@@ -260,7 +262,7 @@ def test_gradients_are_left_as_they_are(torch):
     model, _ = both()
     rule = torch_optimizer("adamw", weight_decay=0.1, clip=0.01)
     slots = rule.init(model.params)
-    model.loss_and_grads(*data(), step=0)
+    cost(model, *data(), step=0)
     before = model.grads.flat.copy()
     rule.update(model.params, model.grads, slots, np.array([0.1]), 0)
     np.testing.assert_array_equal(model.grads.flat, before)
@@ -298,7 +300,7 @@ def test_what_it_cannot_do_is_said(torch):
     with pytest.raises(UsageError, match=r"--label-smoothing is 0.1, which --loss svm does not have"):
         TorchMLP.create(SIZES, loss="svm", label_smoothing=0.1)
     with pytest.raises(UsageError, match=r"a batch of one row"):
-        TorchMLP.create(SIZES, batch_norm=True).loss_and_grads(*data(n=1), step=0)
+        cost(TorchMLP.create(SIZES, batch_norm=True), *data(n=1), step=0)
     with pytest.raises(UsageError, match=r"--optimizer is 'lion'"):
         torch_optimizer("lion")
     with pytest.raises(UsageError, match=r"--momentum is 0.9, but --optimizer adam has none"):

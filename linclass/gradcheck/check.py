@@ -30,7 +30,7 @@ def check_model(
     seed: int = 0,
     step: int = 0,
 ) -> Report:
-    """Check the gradients of `model.loss_and_grads(x, y, step=step)`, all K models at once.
+    """Check the gradients of J in `model.backpropagate(x, y, step=step)`, all K models at once.
 
     Args:
         x, y: rows `(n, d)` and labels `(n,)`.
@@ -55,7 +55,7 @@ def check_model(
     l2 = getattr(model, "l2", None)
     subject = Subject(
         theta=model.params,
-        evaluate=lambda: (model.loss_and_grads(x, y, step=step), model.grads),
+        evaluate=lambda: (model.backpropagate(x, y, step=step).loss + model.penalty(), model.grads),
         stacked=True,
         l2=None if l2 is None else np.broadcast_to(l2, (model.K,)),
         batch=len(x),

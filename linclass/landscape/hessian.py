@@ -16,7 +16,7 @@ import numpy as np
 from linclass import optim, rng
 from linclass.errors import UsageError
 from linclass.models.base import Model
-from linclass.params import Array, Params, ParamsView
+from linclass.params import Array, Params
 
 STEP = 1e-6
 """h, in units of max(1, |theta_i|). Smaller than a smooth function would want: the gradient of a ReLU network
@@ -39,9 +39,9 @@ def hessian(model: Model, x: Array, y: Array, names: Sequence[str] | None = None
     Args:
         model: float64, without dropout; its parameters and running statistics are as before afterwards.
             With batch normalisation J is the cost in training, normalised by the statistics of x.
-        names: the arrays whose block is wanted; all if None. The order is that of `Params.matrix`.
+        names: the arrays whose block is wanted; all if None. The order is that of `Params.flat`.
 
-    Raises UsageError for a model that is not float64 or shares its memory with a stack.
+    Raises UsageError for a model that is not float64.
     """
     params = _double(model)
     wanted = [name for name in params if names is None or name in names]
@@ -90,8 +90,7 @@ def ratio_of_neighbours(
         generator = rng.generator(seed, "neighbour", number)
         u.flat[:] = generator.normal(size=u.size)
         u.flat *= radius / np.linalg.norm(u.flat)
-        for name, theta in params.items():
-            theta += u[name]
+        params.flat += u.flat
         higher += model.loss(x, y) + model.penalty() > here
         params.flat[:] = at
     return higher / samples
@@ -109,10 +108,10 @@ def descend_gradient_norm(model: Model, x: Array, y: Array, *, steps: int = 1000
     for step in range(steps + 1):
         norm = gradient_norm(model, x, y)
         for k in np.flatnonzero(norm < least).tolist():
-            best.set_model(k, params.select(k))
+            best.flat[k] = params.flat[k]
         least = np.minimum(norm, least)
         if step < steps:
-            Hg = _along(model, x, y, _own(model.grads).copy(), norm)
+            Hg = _along(model, x, y, model.grads.copy(), norm)
             rate = eta * (1 + np.cos(np.pi * step / steps)) / 2
             adam.update(params, Hg, slots, np.full(params.K, rate), step)
     params.flat[:] = best.flat
@@ -123,37 +122,28 @@ def _along(model: Model, x: Array, y: Array, g: Params, norm: Array) -> Params:
     """H g of each model by a central difference along g; 0 where the norm `(K,)` is 0."""
     params = _double(model)
     at, v = params.flat.copy(), g.copy()
-    for array in v.values():
-        array /= np.maximum(norm, np.finfo(float).tiny).reshape(-1, *(1,) * (array.ndim - 1))
+    v.flat /= np.maximum(norm, np.finfo(float).tiny)[:, None]
     params.flat += STEP * v.flat
     Hg = _gradients(model, x, y).copy()
     params.flat[:] = at - STEP * v.flat
     Hg.flat -= _gradients(model, x, y).flat
     params.flat[:] = at
-    for array in Hg.values():
-        array *= (norm / (2 * STEP)).reshape(-1, *(1,) * (array.ndim - 1))
+    Hg.flat *= (norm / (2 * STEP))[:, None]
     return Hg
 
 
 def _gradients(model: Model, x: Array, y: Array) -> Params:
     """`model.grads`, dJ/d(theta) over the rows; running statistics stay as they are."""
-    grads, buffers = _own(model.grads), _own(model.buffers)
+    grads, buffers = model.grads, model.buffers
     before = buffers.flat.copy()
     model.backpropagate(x, y, step=0)
     buffers.flat[:] = before
     return grads
 
 
-def _own(arrays: Params | ParamsView) -> Params:
-    """Arrays that are no view into those of a stack."""
-    if not isinstance(arrays, Params):
-        raise UsageError("expected a model with its own parameters or a whole stack, not a view into a stack")
-    return arrays
-
-
 def _double(model: Model) -> Params:
     """The model's own parameters, float64."""
-    params = _own(model.params)
+    params = model.params
     if params.dtype != np.float64:
         raise UsageError(f"the model is {params.dtype}; differences of gradients need --dtype float64")
     return params

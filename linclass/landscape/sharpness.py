@@ -17,7 +17,7 @@ from linclass import rng
 from linclass.errors import UsageError
 from linclass.landscape.surface import CHUNK, Rows, set_points
 from linclass.models.base import Model
-from linclass.params import Array, Params
+from linclass.params import Array
 
 
 class Sharpness(NamedTuple):
@@ -42,9 +42,9 @@ def sharpness(
     """
     if not (0 < epsilon < np.inf) or points < 1 or steps < 1:
         raise UsageError(f"epsilon {epsilon}, {points} points, {steps} steps: expected positive numbers")
-    if len(model.buffers) or not isinstance(model.params, Params) or not isinstance(model.grads, Params):
+    if len(model.buffers):
         raise UsageError("the sharpness is defined here for models without --batch-norm")
-    theta = model.params.matrix()
+    theta = model.params.flat.copy()
     half = epsilon * (np.abs(theta) + 1)
     try:
         f, gradient = _loss_and_gradient(model, rows)
@@ -88,10 +88,9 @@ def _loss(model: Model, rows: Rows) -> Array:
 
 def _loss_and_gradient(model: Model, rows: Rows) -> tuple[Array, Array]:
     """`(K,)` and `(K, P)` over all rows: sums of n_i/N times those of each chunk."""
-    assert isinstance(model.grads, Params)
     loss, gradient = np.zeros(model.K), np.zeros((model.K, model.grads.size))
     for x, y in rows.chunks(CHUNK):
         share = len(x) / len(rows)
-        loss += share * model.loss_and_grads(x, y, step=0)
-        gradient += share * model.grads.matrix()
+        loss += share * (model.backpropagate(x, y).loss + model.penalty())
+        gradient += share * model.grads.flat
     return loss, gradient

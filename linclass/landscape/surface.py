@@ -1,6 +1,6 @@
 """Surface: the loss as a function of the parameters, at many points at once.
 
-Points are rows of a matrix `(points, P)`, as `Params.matrix` gives them. Several of them are stacked side by
+Points are rows of a matrix `(points, P)`, as `Params.flat` gives them. Several of them are stacked side by
 side in one model: the first layer, where most of the arithmetic is, is then one product for all.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from linclass.errors import UsageError
 from linclass.models.base import Model
-from linclass.params import Array, Params
+from linclass.params import Array
 
 CHUNK = 500
 """Rows of data a product."""
@@ -85,15 +85,14 @@ class Surface:
 
 def set_points(model: Model, theta: Array) -> None:
     """Row k of theta `(K, P)` becomes model k's parameters. Raises UsageError where P is another model's."""
-    P = sum(array[0].size for array in model.params.values())
-    if theta.shape != (model.K, P):
+    if theta.shape != model.params.flat.shape:
+        P = model.params.size
         raise UsageError(f"points of {theta.shape[-1]:,} parameters; expected this model's {P:,}")
-    assert isinstance(model.params, Params)
-    model.params.set_matrix(theta)
+    model.params.flat[...] = theta
 
 
 def columns_of(model: Model, names: tuple[str, ...]) -> slice:
-    """Where the arrays `names`, which lie one after the other, stand in a row of `Params.matrix`."""
+    """Where the arrays `names`, which lie one after the other, stand in a row of `Params.flat`."""
     start, found = 0, []
     for name, array in model.params.items():
         if name in names:

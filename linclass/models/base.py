@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from linclass.params import Array, Params, ParamsView
+from linclass.params import Array, Params
 
 
 class Batch(NamedTuple):
-    """What the last `backpropagate` saw, before the update: mean loss `(K,)`, correct count `(K,)`."""
+    """What a batch came to before the update: mean loss `(K,)` float64, correct predictions `(K,)`."""
 
     loss: Array
     correct: Array
@@ -48,23 +48,21 @@ class Model(Classifier, Protocol):
     x is `(n, d)` in the dtype of `params`; y `(n,)` integers in [0, C), or `(n, C)` float for regression.
     """
 
-    params: Params | ParamsView
-    grads: Params | ParamsView
+    params: Params
+    grads: Params
     """Overwritten in place by `backpropagate`, never rebound."""
-    buffers: Params | ParamsView
+    buffers: Params
     """Running statistics: saved, never differentiated, decayed or counted as parameters."""
-    batch: Batch
 
     def loss(self, x: Array, y: Array) -> Array:
         """`(K,)` float64 mean loss, evaluation mode, without the penalty."""
         ...
 
-    def loss_and_grads(self, x: Array, y: Array, *, step: int) -> Array:
-        """`(K,)` float64 training cost J = loss + penalty, after `backpropagate`."""
-        ...
+    def backpropagate(self, x: Array, y: Array, *, step: int = 0) -> Batch:
+        """Fills `grads`, dJ/d(params) of J = loss + penalty, and updates `buffers`; returns loss and correct.
 
-    def backpropagate(self, x: Array, y: Array, *, step: int) -> None:
-        """Fills `grads`, dJ/d(params), and `batch`; updates `buffers`. Random numbers come from `step`."""
+        Random numbers come from `step`.
+        """
         ...
 
     def select(self, models: int | slice) -> Model:

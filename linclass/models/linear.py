@@ -12,7 +12,7 @@ from linclass.losses import Loss
 from linclass.models.init import initialise
 from linclass.models.layers import Affine, ScaledAffine
 from linclass.models.network import Network, gradients_of
-from linclass.params import Array, Params, ParamsView, as_slice
+from linclass.params import Array, Params, as_slice
 
 
 class Linear(Network):
@@ -30,11 +30,11 @@ class Linear(Network):
 
     def __init__(
         self,
-        params: Params | ParamsView,
+        params: Params,
         *,
         loss: Loss | None = None,
         l2: Array | float = 0.0,
-        grads: Params | ParamsView | None = None,
+        grads: Params | None = None,
         scaler: Scaler | None = None,
     ) -> None:
         grads = gradients_of(params, grads)
@@ -65,8 +65,6 @@ class Linear(Network):
         """Model k alone, or a slice of the models, sharing memory with this one."""
         if self.K == 1:
             return self
-        assert isinstance(self.params, Params)
-        assert isinstance(self.grads, Params)
         params, grads, l2 = self.params.select(models), self.grads.select(models), self.l2[as_slice(models)]
         return Linear(params, loss=self._loss, l2=l2, grads=grads, scaler=self._scaler)
 

@@ -14,7 +14,7 @@ from linclass.losses import Loss
 from linclass.models.init import initialise
 from linclass.models.layers import Activate, Affine, BatchNorm, Dropout, Layer
 from linclass.models.network import Network, gradients_of
-from linclass.params import Array, Params, ParamsView, as_slice
+from linclass.params import Array, Params, as_slice
 
 
 class MLP(Network):
@@ -33,15 +33,15 @@ class MLP(Network):
 
     def __init__(
         self,
-        params: Params | ParamsView,
+        params: Params,
         *,
         seeds: Sequence[int],
         activation: str = "relu",
         dropout: float = 0.0,
         loss: Loss | None = None,
         l2: Array | float = 0.0,
-        grads: Params | ParamsView | None = None,
-        buffers: Params | ParamsView | None = None,
+        grads: Params | None = None,
+        buffers: Params | None = None,
     ) -> None:
         if activation not in ACTIVATIONS:
             raise UsageError(f"--activation is {activation!r}: expected one of {', '.join(ACTIVATIONS)}")
@@ -57,9 +57,9 @@ class MLP(Network):
     def _layers_after(
         self,
         first: Affine,
-        params: Params | ParamsView,
-        grads: Params | ParamsView,
-        buffers: Params | ParamsView,
+        params: Params,
+        grads: Params,
+        buffers: Params,
     ) -> Iterator[Layer]:
         """All layers but the first one, in order."""
         number, affine = 1, first
@@ -98,9 +98,6 @@ class MLP(Network):
         if self.K == 1:
             return self
         params, grads, buffers = self.params, self.grads, self.buffers
-        assert isinstance(params, Params)
-        assert isinstance(grads, Params)
-        assert isinstance(buffers, Params)
         return MLP(
             params.select(models),
             seeds=self.seeds[as_slice(models)],
@@ -128,7 +125,7 @@ def _shapes(sizes: Sequence[int], batch_norm: bool) -> dict[str, tuple[int, ...]
     return shapes
 
 
-def _running_statistics(params: Params | ParamsView) -> Params:
+def _running_statistics(params: Params) -> Params:
     """Mean 0 and variance 1 for every batch normalisation in `params`."""
     shapes: dict[str, tuple[int, ...]] = {}
     for name, theta in params.items():

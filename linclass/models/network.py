@@ -11,7 +11,7 @@ from linclass.losses import Loss, make_loss
 from linclass.models.base import Batch, LayerRow
 from linclass.models.layers import Affine, Layer
 from linclass.models.penalty import Penalty
-from linclass.params import Array, Params, ParamsView
+from linclass.params import Array, Params
 
 
 class Network:
@@ -25,9 +25,9 @@ class Network:
 
     def __init__(
         self,
-        params: Params | ParamsView,
-        grads: Params | ParamsView,
-        buffers: Params | ParamsView,
+        params: Params,
+        grads: Params,
+        buffers: Params,
         first: Affine,
         rest: Sequence[Layer] = (),
         *,
@@ -35,7 +35,6 @@ class Network:
         l2: Array | float = 0.0,
     ) -> None:
         self.params, self.grads, self.buffers = params, grads, buffers
-        self.batch = Batch(np.zeros(self.K), np.zeros(self.K, np.int64))
         self._first, self._rest = first, rest
         self._loss = loss or make_loss()
         names = [name for name in params if name.startswith("W")]
@@ -72,19 +71,14 @@ class Network:
         """`(K,)`: lambda * sum(W^2)."""
         return self._penalty()
 
-    def loss_and_grads(self, x: Array, y: Array, *, step: int = 0) -> Array:
-        """`(K,)` cost J; does what `backpropagate` does."""
-        self.backpropagate(x, y, step=step)
-        return self.batch.loss + self.penalty()
-
-    def backpropagate(self, x: Array, y: Array, *, step: int) -> None:
-        """Fills `grads` and `batch`, updates `buffers`. Random numbers come from `step`."""
+    def backpropagate(self, x: Array, y: Array, *, step: int = 0) -> Batch:
+        """Fills `grads`, updates `buffers`; returns mean loss and correct predictions, `(K,)` each."""
         dS = self._forward(x, step)
-        sums = self._loss(stacked(dS, self.K), y, gradient=True)
-        self.batch = Batch(sums.loss / len(x), sums.correct)
+        loss, correct = self._loss(stacked(dS, self.K), y, gradient=True)
         self._backward(dS)
         # dJ/dW = d(loss)/dW + 2 lambda W
         self._penalty.add_gradient(self._weight_grads)
+        return Batch(loss / len(x), correct)
 
     def input_gradient(self, x: Array, y: Array) -> Array:
         """`(K, n, d)`: d(loss)/dx in evaluation mode, where row i is d(loss_i)/dx_i / n (a mean's share)."""
@@ -117,10 +111,6 @@ class Network:
         return stacked(self._first.input_gradient(dS), self.K)
 
 
-def gradients_of(params: Params | ParamsView, grads: Params | ParamsView | None) -> Params | ParamsView:
+def gradients_of(params: Params, grads: Params | None) -> Params:
     """`grads`, or new memory for them where there is none yet."""
-    if grads is not None:
-        return grads
-    if not isinstance(params, Params):
-        raise TypeError("a view of parameters needs its gradients given")
-    return params.zeros_like()
+    return params.zeros_like() if grads is None else grads

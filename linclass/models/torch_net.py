@@ -18,8 +18,8 @@ from linclass.losses import make_loss
 from linclass.models.base import Batch, LayerRow
 from linclass.models.layers import BatchNorm
 from linclass.models.mlp import MLP
-from linclass.optim import Arrays, Optimizer
-from linclass.params import Array, Params, ParamsView
+from linclass.optim import Optimizer, Slots
+from linclass.params import Array, Params
 
 Tensor = Any
 LOSSES = ("softmax", "bce", "svm")
@@ -62,7 +62,7 @@ class TorchMLP:
 
     def __init__(
         self,
-        params: Params | ParamsView,
+        params: Params,
         *,
         seeds: Sequence[int] = (0,),
         activation: str = "relu",
@@ -71,8 +71,8 @@ class TorchMLP:
         label_smoothing: float = 0.0,
         reduction: str = "mean",
         l2: Array | float = 0.0,
-        grads: Params | ParamsView | None = None,
-        buffers: Params | ParamsView | None = None,
+        grads: Params | None = None,
+        buffers: Params | None = None,
     ) -> None:
         self._torch = torch_module()
         _check(params.K, loss)
@@ -89,14 +89,14 @@ class TorchMLP:
             buffers=buffers,
         )
         self.params, self.grads, self.buffers = params, self._numpy.grads, self._numpy.buffers
-        self.l2, self.batch = self._numpy.l2, self._numpy.batch
+        self.l2 = self._numpy.l2
         self._tensors = self._shared(self.params)
         for tensor in self._tensors.values():
             tensor.requires_grad_()
         self._running = self._shared(self.buffers)
         self._activate = _activations(self._torch)[activation]
 
-    def _shared(self, arrays: Arrays) -> dict[str, Tensor]:
+    def _shared(self, arrays: Params) -> dict[str, Tensor]:
         """Model 0 of the arrays as tensors on their memory."""
         return {name: self._torch.from_numpy(array[0]) for name, array in arrays.items()}
 
@@ -164,17 +164,11 @@ class TorchMLP:
         """`(1,)` mean loss, without the penalty."""
         return self.loss_sums(x, y)[0] / len(x)
 
-    def loss_and_grads(self, x: Array, y: Array, *, step: int = 0) -> Array:
-        """`(1,)` cost J; does what `backpropagate` does."""
-        self.backpropagate(x, y, step=step)
-        return self.batch.loss + self.penalty()
-
-    def backpropagate(self, x: Array, y: Array, *, step: int) -> None:
-        """Fills `grads` and `batch`, updates `buffers`. Random numbers come from `step`."""
+    def backpropagate(self, x: Array, y: Array, *, step: int = 0) -> Batch:
+        """Fills `grads`, updates `buffers`; returns mean loss and correct predictions, `(1,)` each."""
         scores = self._forward(x, step)
         losses = self._losses(scores, y)
         loss, correct = _sums(losses.detach(), scores.detach(), y)
-        self.batch = Batch(loss / len(x), correct)
         # what is differentiated: the loss, mean or sum over the batch, + lambda sum(W^2)
         objective = losses.mean() if self._reduction == "mean" else losses.sum()
         if self.l2[0]:
@@ -183,6 +177,7 @@ class TorchMLP:
         gradients = self._torch.autograd.grad(objective, list(self._tensors.values()))
         for name, gradient in zip(self._tensors, gradients, strict=True):
             self.grads[name][0] = gradient.numpy()
+        return Batch(loss / len(x), correct)
 
     def _forward(self, x: Array, step: int | None) -> Tensor:
         """Scores `(n, C)`; step None is evaluation mode."""
@@ -249,7 +244,7 @@ def torch_optimizer(
     checked = optim.make(name, momentum=momentum, weight_decay=weight_decay)
     torch = torch_module()
 
-    def update(params: Arrays, grads: Arrays, slots: Mapping[str, Arrays], lr: Array, step: int) -> None:
+    def update(params: Params, grads: Params, slots: Slots, lr: Array, step: int) -> None:
         if len(lr) != 1:
             raise UsageError(
                 f"torch.optim has one learning rate, for one model, not {len(lr)}: use --seeds 1"
