@@ -36,7 +36,7 @@ _HEADER_ENTRY = re.compile(
     r"|shape'\s*:\s*\((?P<shape>[0-9L, ]{0,400})\))\s*(?:,|(?=\}))"
 )
 # what zipfile, zlib and numpy raise for bytes that are not as they should be
-_DAMAGES = (
+DAMAGES = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
@@ -83,7 +83,7 @@ def read_one(path: Path, name: str, max_bytes: int) -> NDArray[Any]:
             if info.compress_type != zipfile.ZIP_STORED or info.file_size > len(data):
                 raise DataError(f"{path}: {name} is not stored as linclass stores it")
             return _read_member(archive, info, str(path))
-    except _DAMAGES as error:
+    except DAMAGES as error:
         raise DataError(f"{path} is damaged: {one_line(error)}") from error
 
 
@@ -98,7 +98,7 @@ def unpack(
 ) -> dict[str, NDArray[Any]]:
     """`read` for bytes in memory; `label` names them in messages."""
     try:
-        _check_directory(data, len(required) + len(optional), label)
+        check_directory(data, len(required) + len(optional), label)
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = _checked_members(archive, label, required, optional)
             _check_total(sum(info.file_size for info in members.values()), len(data), max_bytes, label)
@@ -115,20 +115,26 @@ def unpack(
         raise DataError(f"{label} is damaged: {one_line(error)}") from error
 
 
+def most_unfolded(stored: int) -> int:
+    """The bytes that `stored` ones may unfold to."""
+    return max(_SMALL, _MAX_RATIO * stored)
+
+
 def check_unfolded(size: int, stored: int, label: str) -> None:
     """Raise DataError where `stored` bytes claim to unfold to a `size` that no data have, only bombs."""
-    if size > max(_SMALL, _MAX_RATIO * stored):
+    if size > most_unfolded(stored):
         raise DataError(
             f"{label}: its {stored:,} bytes unfold to {size:,}, more than {_MAX_RATIO} times as many; "
             "if that is right, store it uncompressed"
         )
 
 
-def _check_directory(data: bytes, expected: int, label: str) -> None:
+def check_directory(data: bytes, expected: int, label: str) -> None:
+    """Raise DataError where a zip file has many more members than are expected."""
     # counted before it is read: each entry of 46 bytes becomes an object of a kilobyte
     found, most = data.count(_ENTRY), expected + 16  # array data may hold those four bytes by chance
     if found > most:
-        raise DataError(f"{label} holds about {found:,} members; expected {expected:,} arrays at most")
+        raise DataError(f"{label} holds about {found:,} members; expected {expected:,} at most")
 
 
 def _check_total(total: int, stored: int, max_bytes: int, label: str) -> None:

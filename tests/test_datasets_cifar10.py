@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import struct
+import tarfile
 import tracemalloc
 import zlib
 from dataclasses import replace
@@ -15,10 +16,14 @@ import pytest
 from scipy.io import loadmat, savemat
 
 from linclass.datasets import mat_file
-from linclass.datasets.cifar10 import BATCHES, LAYOUTS, MATLAB, PYTHON, TEST, TRAIN
+from linclass.datasets.catalog import describe, verify
+from linclass.datasets.cifar10 import ARCHIVES, BATCHES, BINARY, LAYOUTS, MATLAB, PYTHON, TEST, TRAIN
 from linclass.datasets.cifar10_npm import pack_batch
 from linclass.datasets.cifar10_published import CIFAR10
+from linclass.datasets.known import KNOWN
+from linclass.datasets.locate import find
 from linclass.datasets.published import Facts
+from linclass.datasets.split import load_dataset
 from linclass.errors import CheckFailedError, DataError
 
 ROWS = 12
@@ -234,3 +239,32 @@ def test_full_data_is_the_published_one(full_cifar10):
     assert np.bincount(train.y).tolist() == [5000] * 10
     means = train.x.reshape(-1, 3, 1024).mean(axis=(0, 2)) / 255
     assert means == pytest.approx([0.4914, 0.4822, 0.4465], abs=5e-5)
+
+
+@pytest.mark.parametrize("layout", ARCHIVES, ids=["python", "binary"])
+def test_the_archive_itself_is_read_where_nobody_unpacked_it(tiny_cifar10, tmp_path, monkeypatch, layout):
+    inside = PYTHON if layout is ARCHIVES[0] else BINARY
+    monkeypatch.setitem(KNOWN, "cifar10", tiny_cifar10.dataset)
+    path = layout.path(tmp_path, "data_batch_1")
+    with tarfile.open(path, "w:gz") as file:
+        file.add(tiny_cifar10.folder(inside), inside.folder)
+    dataset = load_dataset("cifar10", split="batch-1", data_dir=tmp_path)
+    assert np.array_equal(dataset.train.x, tiny_cifar10.batches["data_batch_1"][0])
+    assert np.array_equal(dataset.validation.y, tiny_cifar10.batches["data_batch_2"][1])
+    assert dataset.source == f"full: {path}"
+    verify("cifar10", tmp_path, print)
+    entry = next(entry for entry in describe(tmp_path) if entry.name == "cifar10")
+    assert entry == ("cifar10", "complete", str(path), "archive", path.stat().st_size)
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(DataError) as caught:
+        load_dataset("cifar10", split="batch-1", data_dir=tmp_path)
+    assert str(caught.value).startswith(f"{path} is not a readable .tar.gz file")
+    assert str(caught.value).endswith(f'run "linclass data fetch cifar10 --data-dir {tmp_path}"')
+
+
+def test_the_folder_that_keras_nests(tiny_cifar10, tmp_path):
+    shutil.copytree(tiny_cifar10.folder(PYTHON), tmp_path / "cifar-10-batches-py-target" / PYTHON.folder)
+    found = find(tiny_cifar10.dataset, [tmp_path])
+    assert found is not None
+    assert found.folder == tmp_path / "cifar-10-batches-py-target" / PYTHON.folder
+    assert not found.missing(BATCHES)

@@ -616,3 +616,14 @@ def test_full_mnist(full_mnist):
     assert np.bincount(test.y).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     assert train.y[:5].tolist() == [5, 0, 4, 1, 9]
     assert (train.x.mean() / 255, train.x.std() / 255) == pytest.approx((0.1307, 0.3081), abs=5e-5)
+
+
+@pytest.mark.parametrize("place", ["", "MNIST", "MNIST/raw"])
+def test_where_torchvision_puts_it(known, tiny_fashion, tmp_path, place):
+    for tiny, name in ((known, "MNIST"), (tiny_fashion, "FashionMNIST")):
+        shutil.copytree(tiny.of("gz") / tiny.dataset.name, tmp_path / "torch" / name / "raw")
+        directory = tmp_path / "torch" / place.replace("MNIST", name)
+        dataset = load_dataset(tiny.dataset.name, split="all", data_dir=directory)
+        assert np.array_equal(dataset.train.x, tiny.parts["train"][0][:20])
+        assert Path(dataset.source.removeprefix("full: ")) == tmp_path / "torch" / name / "raw"
+    assert find(KNOWN["mnist"], [tmp_path / "torch" / "FashionMNIST" / "raw"]) is None

@@ -38,7 +38,7 @@ def _full(dataset: Published, data_dir: Path | None) -> Entry:
     if found is None:
         return Entry(dataset.name, "absent", f'run "{dataset.fetch_command(data_dir)}"', "", 0)
     state = "incomplete" if found.missing(found.needed) else "complete"
-    return Entry(dataset.name, state, str(found.folder), found.layout.name, found.size())
+    return Entry(dataset.name, state, str(found.where), found.layout.name, found.size())
 
 
 def _bundled(name: str) -> Entry:

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from linclass.datasets.archive import members
-from linclass.datasets.cifar10 import BATCHES, CLASSES, IMAGE_SHAPE, LAYOUTS, PYTHON, ROWS, TEST, TRAIN
+from linclass.datasets.cifar10 import (
+    ARCHIVES,
+    BATCHES,
+    CLASSES,
+    IMAGE_SHAPE,
+    LAYOUTS,
+    PYTHON,
+    ROWS,
+    TEST,
+    TRAIN,
+)
 from linclass.datasets.published import Facts, Published, Remote, md5
 from linclass.datasets.safe_pickle import MAX_BYTES
 from linclass.errors import DataError
@@ -67,7 +77,7 @@ CIFAR10 = Published(
     train=TRAIN,
     test=TEST,
     val_size=1000,
-    layouts=LAYOUTS,
+    layouts=(*LAYOUTS, *ARCHIVES),
     facts=PUBLISHED,
 )
 

@@ -16,7 +16,7 @@ from linclass.errors import DataError
 from linclass.files import read_capped
 from linclass.params import Array
 
-_GZIP = b"\x1f\x8b"
+GZIP = b"\x1f\x8b"
 GZIP_SLACK = 1 << 20  # what cannot be compressed grows a little
 
 
@@ -58,7 +58,7 @@ def unfold(data: bytes, size: int, label: str) -> bytes:
     Browsers unfold downloads and keep the name, so the first two bytes decide. Raises DataError, naming
     the byte counts, for a stream that breaks off, is damaged or unfolds to more.
     """
-    if data[:2] != _GZIP:
+    if data[:2] != GZIP:
         if len(data) > size:
             raise DataError(f"{label} holds {len(data):,} bytes; expected {size:,}")
         return data

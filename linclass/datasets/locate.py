@@ -13,6 +13,7 @@ from linclass.datasets.published import Layout, Published
 from linclass.errors import DataError
 
 VARIABLE = "LINCLASS_DATA"
+_MOST_FOLDERS = 100  # that are looked into
 
 
 class Found(NamedTuple):
@@ -30,7 +31,7 @@ class Found(NamedTuple):
         """Raise DataError naming what is missing and how to get it."""
         files = [path.name for part in self.missing(parts) for path in self.layout.missing(self.folder, part)]
         if files:
-            command = self.dataset.fetch_command(self.folder.parent)
+            command = self.dataset.fetch_command(self.layout.directory(self.folder))
             names = ", ".join(dict.fromkeys(files))
             raise DataError(f'{self.folder} is incomplete, {names} missing: run "{command}"')
 
@@ -38,6 +39,11 @@ class Found(NamedTuple):
     def needed(self) -> tuple[str, ...]:
         """The parts without which it is incomplete; the user's own files need no test part."""
         return self.dataset.train if self.layout.any_size else self.dataset.parts
+
+    @property
+    def where(self) -> Path:
+        """The folder, or the archive."""
+        return self.layout.path(self.folder, self.dataset.test) if self.layout.is_archive else self.folder
 
     def size(self) -> int:
         """Bytes of the files that are there."""
@@ -82,8 +88,9 @@ def user_cache() -> Path | None:
 def find(dataset: Published, directories: Sequence[Path]) -> Found | None:
     """The first directory with any of the data set in it decides; in it, the most complete layout wins.
 
-    A directory may hold the published folders or be one of them. None where there is no part at all;
-    DataError where a directory may not be read; the user cache, which nobody named, then counts as empty.
+    A directory may hold the published folders, be one of them, or hold a folder that holds them. None where
+    there is no part at all; DataError where a directory may not be read; the user cache, which nobody named,
+    then counts as empty.
     """
     for directory in directories:
         try:
@@ -98,27 +105,52 @@ def find(dataset: Published, directories: Sequence[Path]) -> Found | None:
 
 
 def _found_in(directory: Path, dataset: Published) -> Iterator[Found]:
-    empty = []
+    """Everything of the data set that is in `directory`; only where that is nothing, in its folders too."""
+    empty, here = [], 0
     for layout in dataset.layouts:
-        for folder in (directory / layout.folder, directory):
+        for folder in _folders(directory, dataset, layout):
             found = Found(dataset, folder, layout)
-            if folder == directory and not _may_be(directory, dataset, layout):
-                continue
-            if any(path.is_file() for part in dataset.parts for path in layout.paths(folder, part)):
+            if _has_any(found):
+                here += 1
                 yield found
             elif folder != directory and folder.is_dir():
                 empty.append(found)
+    if not here and directory.is_dir():
+        for inside in sorted(path for path in directory.iterdir() if path.is_dir())[:_MOST_FOLDERS]:
+            nested = (Found(dataset, inside / layout.folder, layout) for layout in dataset.layouts)
+            yield from (found for found in nested if found.folder != inside and _has_any(found))
     yield from empty  # a folder with nothing in it is incomplete, not absent
+
+
+def _has_any(found: Found) -> bool:
+    layout, folder = found.layout, found.folder
+    return any(path.is_file() for part in found.dataset.parts for path in layout.paths(folder, part))
+
+
+def _folders(directory: Path, dataset: Published, layout: Layout) -> Iterator[Path]:
+    """Where a layout's files may be: in its folder, or `directory` is that folder, or one that holds it."""
+    yield directory / layout.folder
+    if _may_be(directory, dataset, layout):
+        yield directory
+    parts = Path(layout.folder).parts
+    for count in range(1, len(parts)):
+        if _is_at(directory, Path(*parts[:count])):
+            yield directory.joinpath(*parts[count:])
 
 
 def _may_be(directory: Path, dataset: Published, layout: Layout) -> bool:
     """Whether `directory` itself may be the data set's folder: many files are called train.csv, and the
     files of MNIST and Fashion-MNIST have the same names."""
-    name = directory.resolve().name
-    if layout.any_size:
-        return name == layout.folder
+    if layout.any_size or layout.folder == ".":
+        return _is_at(directory, Path(layout.folder))
     others = (other for other in KNOWN.values() if other.name != dataset.name)
-    return name not in {layout.folder for other in others for layout in other.layouts}
+    return not any(_is_at(directory, Path(layout.folder)) for other in others for layout in other.layouts)
+
+
+def _is_at(directory: Path, folder: Path) -> bool:
+    """Whether the path of `directory` ends with `folder`."""
+    n = len(folder.parts)
+    return n > 0 and directory.resolve().parts[-n:] == folder.parts
 
 
 def not_found(dataset: Published, data_dir: Path | None) -> DataError:

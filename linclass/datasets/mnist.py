@@ -1,6 +1,7 @@
 """MNIST as published, and its drop-in replacement Fashion-MNIST: 60,000 training and 10,000 test images.
 
-    idx   mnist/train-images-idx3-ubyte, train-labels-idx1-ubyte, and the same with t10k; or with .gz
+    idx   mnist/train-images-idx3-ubyte, train-labels-idx1-ubyte, and the same with t10k; or with .gz;
+          or in MNIST/raw, where torchvision puts them
     npz   mnist.npz of x_train (60000, 28, 28), y_train, x_test, y_test, as Keras has it
     csv   mnist/train.csv of label,pixel0,...,pixel783, of any length; test.csv too, if there is one
 
@@ -80,10 +81,11 @@ def _read_csv(paths: Sequence[Path], part: str, rows: int) -> tuple[Array, Array
     return read_labelled_csv(paths[0])
 
 
-def layouts(folder: str) -> tuple[Layout, ...]:
-    """The forms of a data set of MNIST's shape whose folder has this name."""
+def layouts(folder: str, torchvision: str) -> tuple[Layout, ...]:
+    """The forms of a data set of MNIST's shape whose folder has this name, and that name in torchvision."""
     return (
         Layout("idx", folder, _idx_paths, _read_idx),
+        Layout("idx", f"{torchvision}/raw", _idx_paths, _read_idx),
         Layout("npz", folder, lambda directory, part: (directory / f"{folder}.npz",), _read_npz),
         Layout("csv", folder, _csv_paths, _read_csv, holds=has_labels, any_size=True),
     )

@@ -84,7 +84,7 @@ MNIST = Published(
     train=(TRAIN,),
     test=TEST,
     val_size=10_000,
-    layouts=layouts("mnist"),
+    layouts=layouts("mnist", "MNIST"),
     facts=FACTS,
 )
 FASHION_MNIST = Published(
@@ -95,7 +95,7 @@ FASHION_MNIST = Published(
     train=(TRAIN,),
     test=TEST,
     val_size=10_000,
-    layouts=layouts("fashion-mnist"),
+    layouts=layouts("fashion-mnist", "FashionMNIST"),
     facts=FASHION_FACTS,
 )
 

@@ -38,6 +38,7 @@ class Layout(NamedTuple):
         read: `(paths, part, rows)` -> x, y as they are in those files; `rows` is what is expected.
         holds: whether a file is there and holds what it should.
         any_size: the number of rows is the user's, and there may be no test part.
+        is_archive: all parts are in one file, which is read from its beginning for each.
     """
 
     name: str
@@ -46,10 +47,15 @@ class Layout(NamedTuple):
     read: Callable[[Sequence[Path], str, int], tuple[Array, Array]]
     holds: Callable[[Path], bool] = Path.is_file
     any_size: bool = False
+    is_archive: bool = False
 
     def path(self, folder: Path, part: str) -> Path:
         """The first file of a part."""
         return self.paths(folder, part)[0]
+
+    def directory(self, folder: Path) -> Path:
+        """The data directory whose folder this is."""
+        return folder if self.folder == "." else folder.parents[self.folder.count("/")]
 
     def missing(self, folder: Path, part: str) -> list[Path]:
         """Those files of a part that are not there."""
@@ -139,7 +145,9 @@ class Published:
         except DataError as error:
             if layout.any_size:  # the user's own files: there is none to replace them by
                 raise
-            raise DataError(f'{error}; replace it: run "{self.fetch_command(folder.parent)}"') from error
+            raise DataError(
+                f'{error}; replace it: run "{self.fetch_command(layout.directory(folder))}"'
+            ) from error
         return x, y
 
     def _check(self, x: Array, y: Array, rows: int | None, label: str) -> None:

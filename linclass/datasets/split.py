@@ -118,7 +118,7 @@ def _full(source: Full, name: str, split: str, val_size: int) -> Dataset:
         test=source.read_test(),
         classes=published.classes,
         image_shape=published.image_shape,
-        source=f"full: {source.found.folder}",
+        source=f"full: {source.found.where}",
     )
 
 
