@@ -21,7 +21,7 @@ from linclass.listener import Listener
 from linclass.metrics import Interval
 from linclass.models.build import build_model, build_optimizer
 from linclass.params import Array
-from linclass.run_data import load_data, note_sample
+from linclass.run_data import load_data, note_data
 from linclass.settings import Experiment
 from linclass.study import DEPENDS, Claim, Findings, Study, is_above, is_below, verdict
 from linclass.whole_splits import evaluate
@@ -60,7 +60,7 @@ def find(
 ) -> Findings:
     """Train the models that are not in `models` yet, then compare all of them."""
     dataset = load_data(settings, data_dir)
-    note_sample(settings, dataset, listener)
+    note_data(settings, dataset, listener)
     if dataset.is_sample:
         settings = settings.replace(dataset=f"{settings.dataset.removesuffix('-sample')}-sample")
     # the largest first, so that no process is left alone with one at the end

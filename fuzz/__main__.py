@@ -12,10 +12,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-NAMES = ["pickle", "bin", "mat", "idx", "idx-rows", "csv", "own-data", "npz"]
+NAMES = ["pickle", "bin", "mat", "idx", "idx-rows", "csv", "table", "image-folder", "own-data", "npz"]
 NAMES += ["sample", "history", "manifest", "archive", "sprite"]
 SHARES = {
     "csv": 0.2,
+    "table": 0.5,
     "pickle": 1.8,
 }  # of what each would get: pandas takes 5 ms a table, the pickle matters most
 

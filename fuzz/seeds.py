@@ -9,6 +9,7 @@ import json
 import pickle
 import struct
 import tarfile
+import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,6 +63,48 @@ def pixel_csvs() -> list[bytes]:
     labelled = [["label", *pixels], *np.column_stack([Y, GREY]).astype(str).tolist()]
     plain = [pixels, *GREY.astype(str).tolist()]
     return ["\n".join(",".join(line) for line in table).encode() for table in (labelled, plain)]
+
+
+def tables() -> list[bytes]:
+    """Tables as they are found: names and ids, no header, semicolons, tabs, spaces, packed."""
+    named = b"Id,Width,Height,Species\n1,5.1,3.5,setosa\n2,4.9,3.0,virginica\n3,4.7,3.2,setosa\n"
+    european = b"width;height;class\r\n5,1;3,5;a\r\n4,9;3;b\r\n"
+    plain = b"1,14.23,1.71\n2,13.2,1.78\n1,13.16,2.36\n2,14.37,1.95\n"
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("train.csv", named)
+        archive.writestr("test.csv", named)
+    return [
+        named,
+        european,
+        plain,
+        plain.replace(b",", b" "),
+        named.replace(b",", b"\t"),
+        gzip.compress(named, mtime=0),
+        zipped.getvalue(),
+        named.decode().encode("utf-16"),
+    ]
+
+
+@functools.cache
+def images() -> list[bytes]:
+    """Images of 4 x 6 pixels in every form that is read."""
+    from PIL import Image
+
+    files = []
+    for mode, form in (
+        ("RGB", "PNG"),
+        ("L", "PNG"),
+        ("P", "PNG"),
+        ("RGB", "JPEG"),
+        ("L", "BMP"),
+        ("P", "GIF"),
+    ):
+        buffer = io.BytesIO()
+        pixels = X[0, :72].reshape(6, 4, 3)
+        Image.fromarray(pixels).convert(mode).save(buffer, form)
+        files.append(buffer.getvalue())
+    return files
 
 
 def _compressed(arrays: Mapping[str, Any]) -> bytes:

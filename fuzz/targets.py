@@ -19,7 +19,6 @@ from linclass.datasets.cifar10 import BINARY
 from linclass.datasets.cifar10_npm import _read_sprite
 from linclass.datasets.idx import read_idx
 from linclass.datasets.mat_file import read_mat
-from linclass.datasets.pixel_csv import read_pixel_csv
 from linclass.datasets.safe_pickle import read_batch
 from linclass.datasets.split import load_dataset
 from linclass.errors import DataError
@@ -67,6 +66,15 @@ def _archive(data: bytes) -> Any:
     return _from_path(lambda path: list(members(path, {"a": 1000, "b": 10})), "a.tgz")(packed)
 
 
+def _image_folder(data: bytes) -> Any:
+    """One image beside a good one of another class."""
+    folder = _scratch() / "folder"
+    for name, image in (("a", data), ("b", seeds.images()[0])):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / name / "1.png").write_bytes(image)
+    return load_dataset(f"{folder}/", split="all")
+
+
 TARGETS = {
     "pickle": Target(lambda data: read_batch(data, "data_batch_1"), seeds.pickles),
     "bin": Target(
@@ -75,7 +83,9 @@ TARGETS = {
     "mat": Target(_from_path(lambda path: read_mat(path, seeds.ROWS), "b.mat"), seeds.mat_files),
     "idx": Target(_from_path(lambda path: read_idx(path, (seeds.ROWS, 28, 28)), "images"), seeds.idx_files),
     "idx-rows": Target(_from_path(read_rows, "rows"), seeds.idx_files),
-    "csv": Target(_from_path(read_pixel_csv, "train.csv"), seeds.pixel_csvs),
+    "csv": Target(_from_path(lambda path: load_dataset(str(path), split="all"), "own.csv"), seeds.pixel_csvs),
+    "table": Target(_from_path(lambda path: load_dataset(str(path), split="all"), "own.csv"), seeds.tables),
+    "image-folder": Target(_image_folder, seeds.images),
     "own-data": Target(
         _from_path(lambda path: load_dataset(str(path), split="all"), "own.npz"), seeds.own_data
     ),

@@ -25,6 +25,7 @@ GRADCHECK = Experiment()
 # what matters to `gradcheck` and to `optimum`, which train nothing
 GRADCHECK_FIELDS = (
     "dataset",
+    "label",
     "split",
     "model",
     "hidden",
@@ -39,10 +40,21 @@ GRADCHECK_FIELDS = (
     "seed",
 )
 OPTIMUM = Experiment(l2=1.0)
-OPTIMUM_FIELDS = ("dataset", "split", "train_size", "val_size", "model", "scaling", "l2", "label_smoothing")
+OPTIMUM_FIELDS = (
+    "dataset",
+    "label",
+    "split",
+    "train_size",
+    "val_size",
+    "model",
+    "scaling",
+    "l2",
+    "label_smoothing",
+)
 PARITY = Experiment(dataset="mnist", model="mlp", hidden="256,128,64", eta=0.001, dtype="float64")
 PARITY_FIELDS = (
     "dataset",
+    "label",
     "split",
     "hidden",
     "activation",

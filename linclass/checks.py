@@ -15,7 +15,7 @@ from linclass.models.base import Model
 from linclass.models.build import build_model
 from linclass.params import Array
 from linclass.progress import PYTHON
-from linclass.run_data import data_of, load_data, note_sample
+from linclass.run_data import data_of, load_data, note_data
 from linclass.runs import Run
 from linclass.settings import Experiment
 from linclass.whole_splits import evaluate
@@ -36,7 +36,7 @@ def gradients_of_experiment(
 ) -> list[tuple[str, Report]]:
     """Check the experiment's model in float64, on the first training rows of its data."""
     dataset = load_data(settings, data_dir)
-    note_sample(settings, dataset, listener)
+    note_data(settings, dataset, listener)
     scaler = Scaler.fit(dataset.train.x, settings.scaling)
     x, y = Inputs(dataset.train, scaler, "float64").rows(slice(0, CHECKED_ROWS))
 
@@ -57,7 +57,7 @@ def compare_with_torch(
 ) -> parity.Parity:
     """The network of `settings` trained in numpy and PyTorch, by SGD and Adam, on means and sums."""
     dataset = load_data(settings, data_dir)
-    note_sample(settings, dataset, listener)
+    note_data(settings, dataset, listener)
     scaler = Scaler.fit(dataset.train.x, settings.scaling)
     batch_size = settings.batch_size_for(len(dataset.train))
     n = min(len(dataset.train), steps * batch_size)
@@ -113,7 +113,7 @@ def find_optimum(
             data = data_of(run, dataset=dataset, data_dir=data_dir)
         else:
             data = load_data(settings, data_dir)
-        note_sample(settings, data, listener)
+        note_data(settings, data, listener)
         scaler = Scaler.fit(data.train.x, settings.scaling) if run is None else run.loaded_scaler()
         train = Inputs(data.train, scaler, "float64")
         classes = len(data.classes if run is None else run.subject.classes)

@@ -283,10 +283,10 @@ def summary(data_dir: Path | None, **given: Any) -> None:
     settings = chosen(TRAIN, given).resolved()
     from linclass.models.build import build_model
     from linclass.models.summary import summary as text
-    from linclass.run_data import load_data, note_sample
+    from linclass.run_data import load_data, note_data
 
     dataset = load_data(settings, data_dir)
-    note_sample(settings, dataset, Console())
+    note_data(settings, dataset, Console())
     say(text(build_model(settings, dataset.features, len(dataset.classes))))
 
 
@@ -326,11 +326,11 @@ def lr_range(
     settings = chosen(TRAIN, given).resolved()
     from linclass import lr_range
     from linclass.job import build
-    from linclass.run_data import load_data, note_sample
+    from linclass.run_data import load_data, note_data
 
     lr_range.check_range(low, high, steps)
     dataset = load_data(settings, data_dir)
-    note_sample(settings, dataset, Console(quiet=quiet))
+    note_data(settings, dataset, Console(quiet=quiet))
     job = build(settings, dataset)
     found = lr_range.lr_range_test(
         job.model,

@@ -13,7 +13,7 @@ from linclass.options import PATH, chosen, data_dir_option, experiment_options, 
 from linclass.settings import Experiment
 
 SHOW = Experiment()
-SHOW_FIELDS = ("dataset", "split", "augment", "seed")
+SHOW_FIELDS = ("dataset", "label", "split", "augment", "seed")
 
 
 @click.group(cls=Group)
@@ -78,10 +78,10 @@ def data_show(out: Path, quiet: bool, data_dir: Path | None, **given: Any) -> No
     settings = chosen(SHOW, given).resolved()
     from linclass import gallery
     from linclass.datasets import augment
-    from linclass.run_data import load_data, note_sample
+    from linclass.run_data import load_data, note_data
 
     dataset = load_data(settings, data_dir)
-    note_sample(settings, dataset, Console(quiet=quiet))
+    note_data(settings, dataset, Console(quiet=quiet))
     augmentation = augment.parse(settings.augment, dataset)
     gallery.draw_samples(out, dataset, augmentation, settings.augment, settings.seed)
     say(str(out))

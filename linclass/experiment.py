@@ -31,7 +31,7 @@ from linclass.params import Array
 from linclass.profile import Profile
 from linclass.progress import PYTHON
 from linclass.resuming import change_data, change_settings, extend, is_run_of, take_up_stopped, why_over
-from linclass.run_data import find_data, is_own, load_data, named, note_sample
+from linclass.run_data import find_data, is_own, load_data, named, note_data
 from linclass.runs import RESULTS, Run, claim, reopen, space_needed
 from linclass.settings import Experiment, option_name
 from linclass.train_state import TrainState
@@ -81,7 +81,7 @@ def run(
     threads = threads or blas.DEFAULT_THREADS
     with blas.limited(blas.DEFAULT_THREADS):
         dataset = load_data(settings, data_dir)
-        note_sample(settings, dataset, listener)
+        note_data(settings, dataset, listener)
         job = build(named(settings, dataset), dataset, threads=threads)
         manifest, needed = _manifest(job, threads, origin), space_needed(job.trainer.state, settings)
         with claim(name, out, overwrite=overwrite, manifest=manifest, needed=needed) as directory:

@@ -74,6 +74,16 @@ def read(
     return unpack(data, str(path), required=required, optional=optional, text=text, max_bytes=max_bytes)
 
 
+def names_in(data: bytes, label: str, most: int) -> list[str]:
+    """The names of the arrays in the bytes of a `.npz`, of which at most about `most` are expected."""
+    check_directory(data, most, label)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except DAMAGES as error:
+        raise DataError(f"{label} is not a readable .npz file: {one_line(error)}") from error
+
+
 def read_one(path: Path, name: str, max_bytes: int) -> NDArray[Any]:
     """The array `name` alone, whatever else is in `path`. Raises DataError."""
     data = read_capped(path, max_bytes)
@@ -152,7 +162,12 @@ def _checked_members(
     unknown = sorted(set(names) - set(required) - set(optional))
     if missing or unknown or len(set(names)) != len(names):
         found = quoted(", ".join(names[:12]), 200)[1:-1] or "nothing"
-        raise DataError(f"{label}: expected the arrays {', '.join(sorted(required))}; found {found}")
+        reason = f"{missing[0]} is missing" if missing else "one is there twice"
+        if unknown:
+            reason = f"{quoted(unknown[0])[1:-1]} is none of them"
+        raise DataError(
+            f"{label}: expected the arrays {', '.join(sorted(required))}; found {found}: {reason}"
+        )
     if any(info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for info in infos):
         raise DataError(f"{label}: its arrays are compressed in an unknown way; write it with numpy.savez")
     return dict(zip(names, infos, strict=True))

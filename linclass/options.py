@@ -18,6 +18,7 @@ PATH = click.Path(path_type=Path)
 SECTIONS = {
     "Data": (
         "dataset",
+        "label",
         "split",
         "train_size",
         "val_size",

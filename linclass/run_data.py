@@ -39,6 +39,7 @@ def load_data(
         seed=settings.split_seed,
         data_dir=data_dir,
         classes=classes,
+        label=settings.label,
     )
     if settings.label_noise:
         dataset = dataset.with_label_noise(settings.label_noise, settings.split_seed)
@@ -52,13 +53,15 @@ def fitting(settings: Experiment, given: Mapping[str, Any], data_dir: Path | Non
     """
     if given.get("train_size") is not None or settings.dataset in FUNCTION_NAMES:
         return settings
-    found = load(settings.dataset, data_dir=data_dir)
+    found = load(settings.dataset, data_dir=data_dir, label=settings.label)
     is_small = isinstance(found, Dataset) and settings.train_size > len(found.train)
     return settings.replace(train_size=0) if is_small else settings
 
 
-def note_sample(settings: Experiment, dataset: Dataset, listener: Listener) -> None:
-    """Say in one line that only the bundled sample is used, though the full data was asked for."""
+def note_data(settings: Experiment, dataset: Dataset, listener: Listener) -> None:
+    """Say in one line how the data were read, or that only the bundled sample is used."""
+    if dataset.remark:
+        listener.note(dataset.remark)
     if dataset.is_sample and not settings.dataset.endswith("-sample"):
         full = KNOWN[settings.dataset]
         listener.warning(

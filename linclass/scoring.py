@@ -181,7 +181,7 @@ def predict_run(
             f"`linclass evaluate {run.path}` says how good that is"
         )
     if rows is not None:
-        x = submission.read_rows(rows, run.features)
+        x = submission.read_rows(rows, run.features, run.settings.label)
     else:
         own = data_of(run, dataset=dataset, data_dir=data_dir)
         if own.test is None:

@@ -63,8 +63,12 @@ class Experiment:
     dataset: str = option(
         "cifar10",
         "name of the data set: cifar10, mnist, fashion-mnist, cifar10-sample, mnist-sample, or your own "
-        "FILE.npz (x_train, y_train, x_test, y_test) or FILE.csv (label, pixel0, ...); with --loss squared "
-        "one of square-wave, saw-sine, eight-sines, half-sine",
+        "FILE.npz (x_train, y_train, ...), FILE.csv (a table of numbers and a label; also .tsv, .gz, .zip) "
+        "or FOLDER/ (a folder of images for each class); with --loss squared one of square-wave, saw-sine, "
+        "eight-sines, half-sine",
+    )
+    label: str = option(
+        "", "column of your own table that holds the labels, by name or number from 1 on (empty: found out)"
     )
     split: str = option(
         "auto",

@@ -166,11 +166,11 @@ def prepared(settings: Experiment, *, data_dir: Path | None = None, listener: Li
     Where a batch is the whole split the seeds train as one stack: there is no order for them to differ in.
     """
     from linclass.job import build
-    from linclass.run_data import load_data, note_sample
+    from linclass.run_data import load_data, note_data
 
     settings = settings.resolved()
     dataset = load_data(settings, data_dir)
-    note_sample(settings, dataset, listener)
+    note_data(settings, dataset, listener)
     rows = len(dataset.train)
     return build(settings, dataset, common_order=settings.batch_size_for(rows) == rows)
 

@@ -19,10 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from linclass import npz
+from linclass.datasets import own_data
 from linclass.datasets.idx import idx_bytes, parse_idx
-from linclass.datasets.npz_dataset import MAX_BYTES, flat_rows
-from linclass.datasets.pixel_csv import read_pixel_csv
+from linclass.datasets.npz_dataset import MAX_BYTES, flat_rows, read_arrays
 from linclass.errors import DataError, UsageError, one_line, quoted
 from linclass.files import read_capped, write_durably
 from linclass.npz import check_unfolded
@@ -133,21 +132,20 @@ def _lines(path: Path, limit: int) -> Iterator[tuple[int, list[str]]]:
         raise DataError(f"{path} is not a CSV file: {one_line(error)}") from error
 
 
-def read_rows(path: Path, features: int | None = None) -> Array:
+def read_rows(path: Path, features: int | None = None, label: str = "") -> Array:
     """The rows `(n, d)` to predict, as they are in the file; labels, where it has some, are left out.
 
-    By the name's ending: .csv, a table of pixel0 ... pixel783; .npz, its array x, else x_test; any other
-    is an IDX file of images, plain or gzip.
+    By the name: a folder of images; a table (.csv and the like, packed or not); .npz, its array x, else
+    x_test; any other is an IDX file of images, plain or gzip.
 
     Args:
-        features: what d must be, if known.
+        features: what d must be, if known. label: the column of a table that is none of them.
 
     Raises DataError for whatever cannot be read, or has another width.
     """
-    suffix = path.suffix.lower()
-    if suffix == ".csv":
-        x = read_pixel_csv(path).x
-    elif suffix == ".npz":
+    if path.is_dir() or own_data.is_table(path):
+        x = own_data.read_rows(path, features, label)
+    elif path.suffix.lower() == ".npz":
         x = _npz_rows(path)
     else:
         x = _idx_rows(path)
@@ -159,17 +157,14 @@ def read_rows(path: Path, features: int | None = None) -> Array:
 
 
 def _npz_rows(path: Path) -> Array:
-    splits = ("train", "val", "test")
-    labels = ("y", *(f"y_{split}" for split in splits), "class_names")
-    known = ("x", *(f"x_{split}" for split in splits), *labels)
-    arrays = npz.read(path, required=(), optional=known, text=labels, max_bytes=MAX_BYTES)
-    name = next((name for name in ("x", "x_test") if name in arrays), None)
-    if name is None:
+    arrays = read_arrays(path, alone="x_test")
+    if "x_test" not in arrays:
         found = ", ".join(arrays) or "nothing"
         raise DataError(f"{path}: expected an array x or x_test to predict for; found {found}")
-    if arrays[name].ndim < 2 or arrays[name].size == 0:
-        raise DataError(f"{path}: {name} has the shape {arrays[name].shape}; expected (n, d) with n, d >= 1")
-    return flat_rows(arrays[name], f"{path}: {name}")
+    x = arrays["x_test"]
+    if x.ndim < 2 or x.size == 0:
+        raise DataError(f"{path}: x_test has the shape {x.shape}; expected (n, d) with n, d >= 1")
+    return flat_rows(x, f"{path}: x_test")
 
 
 def _idx_rows(path: Path) -> Array:

@@ -7,7 +7,6 @@ import functools
 import gzip
 import hashlib
 import io
-import re
 import shutil
 import tarfile
 import urllib.error
@@ -23,7 +22,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from linclass.datasets import mnist_published
-from linclass.datasets import pixel_csv as pixel_csv_module
 from linclass.datasets.catalog import describe, verify
 from linclass.datasets.download import locate
 from linclass.datasets.fetch import Recipe, fetch
@@ -33,7 +31,6 @@ from linclass.datasets.load import load
 from linclass.datasets.locate import find
 from linclass.datasets.mnist import DIGITS, GARMENTS, PARTS, ROWS, idx_names
 from linclass.datasets.mnist_published import FASHION_MNIST, FASHION_URL, MNIST
-from linclass.datasets.pixel_csv import has_labels, read_pixel_csv
 from linclass.datasets.published import Remote
 from linclass.datasets.split import load_dataset
 from linclass.errors import CheckFailedError, DataError, UsageError
@@ -217,38 +214,6 @@ def rewrite(path: Path, change) -> None:
     path.write_text(change(path.read_text()))
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda text: text,
-        lambda text: text.removesuffix("\n"),
-        lambda text: text + "\n\n",
-        lambda text: text.replace("\n", "\r\n"),
-        lambda text: "\ufeff" + text,
-        lambda text: re.sub("([a-z]+[0-9]*)", r'"\1"', text),
-    ],
-    ids=["plain", "no end", "blank lines", "crlf", "bom", "quoted"],
-)
-def test_tables_as_programs_write_them(table, change):
-    table.write_text(change(table.read_text()), encoding="utf-8", newline="")
-    x, y = read_pixel_csv(table)
-    assert np.array_equal(x, X)
-    assert np.array_equal(y, Y)
-    assert (x.dtype, y.dtype) == (np.uint8, np.int64)
-
-
-def test_a_table_without_labels_is_for_predicting(table):
-    table.write_text(pixel_csv(X, None))
-    x, y = read_pixel_csv(table)
-    assert np.array_equal(x, X)
-    assert y is None
-    rewrite(table, lambda text: text.replace("783\n", "783,label\n", 1))
-    assert "column 785 is 'label'" in refused(DataError, read_pixel_csv, table)
-    table.write_text(pixel_csv(X, None))
-    message = refused(DataError, load_dataset, str(table), split="all")
-    assert message == f"{table}: the column label is missing; without it rows can only be predicted"
-
-
 def cell(line: int, column: int, value: str):
     """A change of one value: line 1 is the header."""
 
@@ -258,82 +223,6 @@ def cell(line: int, column: int, value: str):
         return "\n".join(",".join(row) for row in lines)
 
     return change
-
-
-def without(column: int):
-    def change(text: str) -> str:
-        rows = [row.split(",") for row in text.split("\n") if row]
-        return "\n".join(",".join(row[:column] + row[column + 1 :]) for row in rows)
-
-    return change
-
-
-TABLES = {
-    "label of 10": (cell(4, 0, "10"), "line 4: label is '10'; expected a whole number from 0 to 9"),
-    "float label": (cell(3, 0, "3.5"), "line 3: label is '3.5'; expected a whole number from 0 to 9"),
-    "whole float label": (cell(3, 0, "3.0"), "line 3: label is '3.0'"),
-    "negative label": (cell(7, 0, "-1"), "line 7: label is '-1'"),
-    "no label": (cell(2, 0, ""), "line 2: label is ''"),
-    "pixel of 256": (cell(5, 784, "256"), "line 5: pixel783 is '256'; expected a whole number from 0 to 255"),
-    "negative pixel": (cell(5, 1, "-1"), "line 5: pixel0 is '-1'"),
-    "float pixel": (cell(2, 9, "0.5"), "line 2: pixel8 is '0.5'"),
-    "huge pixel": (cell(2, 9, "9" * 400), "line 2: pixel8 is '99999999999999999999"),
-    "text": (cell(6, 3, "=1+1"), "line 6: pixel2 is '=1+1'"),
-    "nan": (cell(6, 3, "nan"), "line 6: pixel2 is 'nan'"),
-    "true": (cell(6, 3, "True"), "line 6: pixel2 is 'True'"),
-    "a value too few": (lambda text: text.rpartition(",")[0] + "\n", "line 7: 784 value(s); expected 785"),
-    "a short line": (
-        lambda text: "\n".join([*text.split("\n")[:3], "1,2,3", *text.split("\n")[3:]]),
-        "line 4: 3 ",
-    ),
-    "a value too many": (lambda text: text.rstrip() + ",1\n", "line 7: 786 value(s); expected 785"),
-    "all too many": (
-        lambda text: text.replace("\n", ",1\n").replace(",1\n", "\n", 1),
-        "line 2: 786 value(s)",
-    ),
-    "no pixel17": (
-        without(18),
-        "the column pixel17 is missing; expected the columns label, pixel0 to pixel783",
-    ),
-    "no first pixel": (without(1), "the column pixel0 is missing"),
-    "no label at all": (lambda text: without(0)(without(0)(text)), "the column label and 1 more is missing"),
-    "other names": (lambda text: text.replace("pixel", "px"), "the column pixel0 and 783 more is missing"),
-    "wrong order": (cell(1, 3, "pixel0"), "the column pixel2 is missing"),
-    "swapped": (
-        lambda text: text.replace("pixel3,pixel4", "pixel4,pixel3", 1),
-        "column 5 is 'pixel4'; expected the columns label, pixel0 to pixel783 in its first line, in this",
-    ),
-    "one more column": (lambda text: text.replace("783\n", "783,id\n", 1), "column 786 is 'id'"),
-    "no header": (lambda text: text.partition("\n")[2], "the column label and 784 more is missing"),
-    "only a header": (lambda text: text.partition("\n")[0], "has no rows below its header"),
-    "empty": (lambda text: "", "the column label and 784 more is missing"),
-    "nul": (cell(3, 5, "\0"), "line 3: pixel4 is "),
-}
-
-
-@pytest.mark.parametrize("name", TABLES)
-def test_damaged_tables(table, name):
-    change, reason = TABLES[name]
-    rewrite(table, change)
-    message = refused(DataError, load_dataset, str(table), split="all")
-    assert reason in message
-    assert str(table) in message
-
-
-def test_a_fault_beyond_the_first_chunk_is_found_on_its_line(table, monkeypatch):
-    monkeypatch.setattr(pixel_csv_module, "_CHUNK", 2)
-    assert np.array_equal(read_pixel_csv(table).x, X)
-    rewrite(table, cell(6, 2, "300"))
-    assert "line 6: pixel1 is '300'" in refused(DataError, read_pixel_csv, table)
-    rewrite(table, lambda text: cell(6, 2, "3")(text).rstrip() + ",1,2\n")
-    assert "line 7: 787 value(s)" in refused(DataError, read_pixel_csv, table)
-
-
-def test_tables_that_are_too_large_or_not_there(table, monkeypatch):
-    monkeypatch.setattr(pixel_csv_module, "MAX_BYTES", 1000)
-    assert "larger than the 1,000 bytes" in refused(DataError, read_pixel_csv, table)
-    assert "no such file" in refused(DataError, load_dataset, "none.csv", split="all")
-    assert not has_labels(Path("none.csv"))
 
 
 # splits
@@ -353,8 +242,8 @@ def test_own_table_and_the_test_rows_beside_it(table):
     dataset = load_dataset(str(table), split="all", val_size=2)
     assert [len(split) for split in dataset.splits().values()] == [4, 2, 2]
     assert load_dataset(str(beside), split="all").test is None
-    rewrite(beside, cell(2, 0, "10"))
-    assert f"{beside}, line 2: label is '10'" in refused(DataError, load_dataset, str(table), split="all")
+    rewrite(beside, cell(2, 3, "x"))
+    assert f"{beside}, line 2: pixel2 is 'x'" in refused(DataError, load_dataset, str(table), split="all")
 
 
 def test_the_labs_folder_may_lack_labelled_test_rows(known, copy):
@@ -370,7 +259,23 @@ def test_the_labs_folder_may_lack_labelled_test_rows(known, copy):
     assert len(load_dataset("mnist", split="all", val_size=2, data_dir=folder).train) == 4
     rewrite(folder / "train.csv", cell(2, 0, "10"))
     message = refused(DataError, load_dataset, "mnist", split="all", data_dir=folder)
-    assert message.endswith("expected a whole number from 0 to 9")
+    assert message.endswith("the label of row 0 is 10; expected 0 to 9")
+    rewrite(folder / "train.csv", cell(2, 0, "ten"))
+    message = refused(DataError, load_dataset, "mnist", split="all", data_dir=folder)
+    assert message.endswith("its labels are 0, 1, 2, 4, 9, ten; expected 0 to 9")
+
+
+def test_a_short_table_validates_in_proportion(tiny_mnist, tmp_path, monkeypatch):
+    (tmp_path / "mnist").mkdir()
+    table = pixel_csv(np.tile(X, (4, 1)), np.tile(Y, 4))
+    for name in ("train.csv", "mnist_train.csv"):
+        (tmp_path / "mnist" / name).write_text(table)
+        dataset = load_dataset("mnist", split="all", data_dir=tmp_path)
+        assert [len(split) for split in dataset.splits().values()] == [20, 4]  # as 50,000 and 10,000
+        assert len(load_dataset("mnist", split="all", val_size=3, data_dir=tmp_path).validation) == 3
+        (tmp_path / "mnist" / name).unlink()
+    (tmp_path / "mnist" / "train.csv.gz").write_bytes(gzip.compress(table.encode()))
+    assert np.array_equal(load_dataset("mnist", split="all", data_dir=tmp_path).train.x[:6], X)
 
 
 def test_somebody_elses_train_csv_is_not_mnist(tmp_path):

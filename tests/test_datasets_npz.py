@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from linclass.datasets.npz_dataset import read_npz
+from linclass.datasets.split import load_dataset
 from linclass.errors import DataError
 
 
@@ -90,6 +91,39 @@ def test_labels_as_they_are_often_stored(tmp_path, labels):
     assert read(tmp_path, y_train=labels).train.y.tolist() == [i % 3 for i in range(30)]
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"train": ("train_images", "train_labels"), "test": ("test_images", "test_labels")},
+        {"train": ("X_train", "Y_train"), "test": ("X_test", "Y_test")},
+        {"train": ("x", "y"), "test": ("x_test", "y_test")},
+        {"train": ("data", "target"), "test": ("data_test", "target_test")},
+        {"train": ("train_x", "train_y"), "test": ("test_x", "test_y")},
+    ],
+    ids=lambda names: names["train"][0],
+)
+def test_names_that_other_programs_give(tmp_path, names):
+    arrays = good()
+    renamed = {
+        own: arrays[f"{kind}_{split}"]
+        for split, pair in names.items()
+        for kind, own in zip("xy", pair, strict=True)
+    }
+    np.savez(tmp_path / "mine.npz", **renamed, classes=["a", "b", "c"])
+    data = read_npz(tmp_path / "mine.npz")
+    assert np.array_equal(data.train.x, arrays["x_train"])
+    assert data.test is not None
+    assert data.test.y.tolist() == arrays["y_test"].tolist()
+    assert data.class_names == ("a", "b", "c")
+
+
+def test_no_test_rows_or_none_with_labels(tmp_path):
+    assert read(tmp_path, x_test=None, y_test=None).test is None
+    assert read(tmp_path, y_test=None).test is None  # for predicting only
+    dataset = load_dataset(str(tmp_path / "mine.npz"), split="all")
+    assert [len(split) for split in dataset.splits().values()] == [27, 3]
+
+
 def changed(array: np.ndarray, index, value) -> np.ndarray:
     array = array.copy()
     array[index] = value
@@ -98,9 +132,14 @@ def changed(array: np.ndarray, index, value) -> np.ndarray:
 
 X, Y = good()["x_train"], good()["y_train"]
 MISFITS = {
-    "missing array": ({"y_test": None}, "expected the arrays"),
-    "unknown array": ({"x_extra": X}, "expected the arrays"),
-    "half a validation split": ({"x_val": X}, "only one of them"),
+    "missing array": ({"y_train": None}, "y_train is missing; found x_train, x_test, y_test"),
+    "unknown array": (
+        {"x_extra": X},
+        "the array 'x_extra' is unknown; expected x_train, y_train, and x_test",
+    ),
+    "the same twice": ({"train_labels": Y}, "the array 'train_labels' is y_train, as y_train is; expected"),
+    "half a validation split": ({"x_val": X}, "x_val is there without y_val"),
+    "labels of no rows": ({"x_test": None}, "y_test is there without x_test; expected both or neither"),
     "NaN": ({"x_train": changed(X, (7, 2), np.nan)}, "x_train: row 7 holds NaN or infinity"),
     "infinity": ({"x_test": np.full((6, 4), np.inf)}, "x_test: row 0 holds NaN"),
     "transposed": ({"x_train": X.T}, "looks transposed: y_train has 30 rows; store x_train.T"),

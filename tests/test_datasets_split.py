@@ -160,7 +160,7 @@ def test_never_the_sample_in_a_directory_that_was_named(tmp_path):
 
 @pytest.mark.parametrize("name", ["cifar", "mnist2", "", "data.npy"])
 def test_unknown_names_list_the_known_ones(name):
-    with pytest.raises(UsageError, match=r"expected one of cifar10, .*, or your own FILE\.npz or FILE\.csv"):
+    with pytest.raises(UsageError, match=r"expected one of cifar10, .*, or your own FILE\.npz, FILE\.csv"):
         load_dataset(name, split="all")
 
 

@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from fuzz import seeds
 from fuzz.__main__ import NAMES
@@ -283,51 +284,109 @@ LABELLED = b"label," + PIXELS
 ROW = b"7" + b",0" * 784
 
 
+def zipped_table(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, data in files.items():
+            file.writestr(name, data)
+    return buffer.getvalue()
+
+
+def picture(width: int, height: int, mode: str = "RGB") -> bytes:
+    buffer = io.BytesIO()
+    Image.new(mode, (width, height)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def with_cell(cell: bytes) -> bytes:
-    return LABELLED + b"\n" + ROW + b"\n" + b"7," + cell + b",0" * 783 + b"\n"
+    return LABELLED + b"\n" + ROW + b"\n" + b"3," + cell + b",0" * 783 + b"\n"
 
 
+TWO = ROW + b"\n" + ROW.replace(b"7", b"3", 1) + b"\n"
 CSVS = {
     "a line of commas": (LABELLED + b"\n" + b"," * 4 * MB, "line 2: 4,194,305 value(s)"),
+    "a line of quotes": (LABELLED + b"\n" + b'"",' * MB, "line 2: "),
     "many empty lines": (LABELLED + b"\n" * 200_000 + b"x\n", "1 value(s)"),
     "only a header, without an end": (b"pixel," * MB, "its first line has 6,291,456 bytes"),
+    "many columns": (b"1," * 200_000 + b"1\n", "its first line has 200,001 columns; expected 20,000"),
+    "many labels": (b"label,a\n" + b"".join(b"l%d,0\n" % i for i in range(21_000)), "20,000 different"),
+    "a label of a megabyte": (b"a,label\n1,x\n2," + b"y" * MB + b"\n", "line 3: label is 'yyy"),
     "a number of a million digits": (with_cell(b"9" * MB), "line 3: pixel0 is '9999"),
     "Arabic digits": (with_cell("٣".encode()), "pixel0 is '\\u0663'"),
     "fullwidth digits": (with_cell("７".encode()), "pixel0 is '\\uff17'"),
     "nan": (with_cell(b"nan"), "pixel0 is 'nan'"),
     "inf": (with_cell(b"1e999"), "pixel0 is '1e999'"),
-    "a fraction": (with_cell(b"3.0"), "pixel0 is '3.0'"),
     "underscores": (with_cell(b"1_0"), "pixel0 is '1_0'"),
     "hexadecimal": (with_cell(b"0x1"), "pixel0 is '0x1'"),
-    "a negative number": (with_cell(b"-1"), "pixel0 is '-1'"),
-    "2^64": (with_cell(b"18446744073709551616"), "pixel0 is '184"),
-    "a decimal comma": (with_cell(b'"1,5"'), "786 value(s)"),
-    "NUL": (with_cell(b"\0"), "pixel0 is '\\x00'"),
+    "true": (with_cell(b"True"), "pixel0 is 'True'"),
+    "a decimal comma": (with_cell(b'"1,5"'), "pixel0 is '1,5'"),
+    "NUL": (with_cell(b"\0"), "is not a text table: its byte 8,524 is zero"),
     "a terminal's command": (with_cell(b"\x1b[2J"), "pixel0 is '\\x1b[2J'"),
     "nothing": (with_cell(b""), "pixel0 is ''"),
-    "an open quote": (with_cell(b'"1'), "cannot be read"),
-    "UTF-16": (LABELLED.decode().encode("utf-16"), "missing"),
-    "semicolons": (LABELLED.replace(b",", b";") + b"\n" + ROW.replace(b",", b";"), "missing"),
-    "ends of old Macs": (LABELLED + b"\r" + ROW + b"\r", "expected the columns"),
+    "an open quote": (with_cell(b'"1'), "line 3"),
+    "half a character of UTF-16": (b"\xff\xfe" + LABELLED + b"\n" + TWO + b"x", "is not a text table"),
+    "a terminal's command as a label": (b"a,label\n1,x\n2,\x1b[2J\n", "line 3: label is '\\x1b[2J'"),
+    "a separator of ASCII's first days": (b"wia\n1\n2\n\x1d\n", "line 4: wia is '\\x1d'"),
+    "no label": (b"a,label\n1,x\n2, \n", "line 3: label is ''; expected a label"),
+    "gzip of much": (gzip.compress(b"0,1\n" * (20 * MB)), "unfolds to more than the 67,108,864 bytes"),
+    "half a gzip": (gzip.compress(TWO)[:-9], "breaks off"),
+    "zip of much": (zipped_table({"a.csv": b"0,1\n" * (20 * MB)}), "unfolds to more than the 67,108,864"),
+    "a zip of no table": (zipped_table({"a.txt.exe": TWO}), "holds the tables: none"),
+    "a zip of two": (zipped_table({"a.csv": TWO, "b\x1b.csv": TWO}), "the tables: a.csv, b\\x1b.csv"),
+    "a zip of 100,000": (directory_of(100_000), "csv"),
 }
 
 
 @pytest.mark.parametrize("name", CSVS)
 def test_hostile_tables(name):
     data, reason = CSVS[name]
-    assert reason in refusal(lambda: TARGETS["csv"].read(data), 5 * len(data) + 16 * MB)
+    most = 144 * MB if "of much" in name else 5 * len(data) + 16 * MB
+    assert reason in refusal(lambda: TARGETS["csv"].read(data), most)
 
 
 def test_tables_that_differ_only_in_form_are_read():
-    plain = TARGETS["csv"].read(LABELLED + b"\n" + ROW + b"\n")
+    lines = [LABELLED, *TWO.splitlines()]
+    plain = TARGETS["csv"].read(b"\n".join(lines))
     for data in (
-        b"\xef\xbb\xbf" + LABELLED + b"\r\n" + ROW + b"\r\n",
-        LABELLED + b"\n\n" + ROW + b"\n\n\r\n",
-        LABELLED + b"\n" + b'"07"' + b", +0" * 784,
+        b"\xef\xbb\xbf" + b"\r\n".join(lines),
+        b"\n\n".join(lines) + b"\n\n\r\n",
+        b"\r".join(lines),
+        b"\n".join(lines).replace(b",", b";"),
+        b"\n".join(lines).replace(b",", b"\t"),
+        b"\n".join(lines).decode().encode("utf-16"),
+        gzip.compress(b"\n".join(lines)),
+        zipped_table({"train.csv": b"\n".join(lines), "sample.csv": b"id,label\n"}),
+        LABELLED + b"\n" + b'"07"' + b", +0" * 784 + b"\n" + b"3.0" + b",0.0" * 784,
     ):
         table = TARGETS["csv"].read(data)
-        assert np.array_equal(table.x, plain.x)
-        assert np.array_equal(table.y, plain.y)
+        for name, split in plain.splits().items():
+            assert np.array_equal(table.splits()[name].x, split.x)
+            assert np.array_equal(table.splits()[name].y, split.y)
+        assert table.train.x.dtype == np.uint8
+
+
+IHDR = struct.pack(">4s2I5B", b"IHDR", 2**31 - 1, 2**31 - 1, 8, 2, 0, 0, 0)
+PNG_OF_MUCH = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + IHDR + struct.pack(">I", zlib.crc32(IHDR))
+IMAGE_BOMBS = {
+    "a page": (b"<html>", "is a web page (HTML)"),
+    "2^62 pixels": (PNG_OF_MUCH, "is not a readable image"),
+    "a small file of many pixels": (
+        picture(9000, 9000),
+        "unfold to 486,000,000, more than 200 times as many",
+    ),
+    "another size": (picture(3, 2), "is 4 x 6; expected 3 x 2, as 1.png"),
+    "no image": (b"GIF89a", "is not a readable image"),
+    "half an image": (picture(4, 6)[:45], "is not a readable image"),
+    "sixteen bits": (picture(4, 6, "I;16"), "has pixels of the kind I;16"),
+}
+
+
+@pytest.mark.parametrize("name", IMAGE_BOMBS)
+def test_hostile_images(name, monkeypatch):
+    data, reason = IMAGE_BOMBS[name]
+    if "many" in name:  # of one size all of them
+        monkeypatch.setattr(seeds, "images", lambda: [data])
+    assert reason in refusal(lambda: TARGETS["image-folder"].read(data), 16 * MB)
 
 
 def test_histories():

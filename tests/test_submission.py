@@ -145,13 +145,13 @@ IMAGES = np.zeros((2, 28, 28), np.uint8)
         ("a", idx(IMAGES)[:4] + b"\xff" * 12, "too large"),
         ("a", idx(np.zeros((0, 28, 28))), "no rows to predict"),
         ("a.npz", b"PK", "not a readable .npz"),
-        ("a.csv", b"pixel0,pixel1\n0,0\n", "pixel2 and 781 more is missing"),
+        ("a.csv", b"pixel0,pixel1\n0,0\n", "rows of 2 numbers; expected 784, as in training"),
     ],
 )
 def test_damaged_rows_are_one_line(tmp_path: Path, name: str, data: bytes, words: str) -> None:
     (tmp_path / name).write_bytes(data)
     with pytest.raises(DataError, match=words) as caught:
-        read_rows(tmp_path / name)
+        read_rows(tmp_path / name, 784)
     assert "\n" not in str(caught.value)
 
 
@@ -159,7 +159,7 @@ def test_damaged_rows_are_one_line(tmp_path: Path, name: str, data: bytes, words
     ("arrays", "words"),
     [
         ({"x_train": np.zeros((2, 3))}, "expected an array x or x_test"),
-        ({"x": np.zeros(3)}, "x has the shape"),
+        ({"x": np.zeros(3)}, "x_test has the shape"),
         ({"x": np.array([[1.0, np.nan]])}, "NaN or infinity"),
         ({"x": np.zeros((2, 3))}, "rows of 3 numbers; expected 784, as in training"),
     ],

@@ -13,8 +13,11 @@ Modules, each importing only from those above it:
     safe_pickle.py        pickled batches, read without running anything
     mat_file.py           Matlab files, read with bounded memory
     idx.py                IDX files, plain or gzip, of exactly the expected size
-    pixel_csv.py          tables of label,pixel0,...,pixel783
+    table_file.py         the file of a table: unpacked, its separator and its header found
+    table.py              tables of numbers with a label in every row, whatever wrote them
+    image_folder.py       a folder of images for each class
     npz_dataset.py        a user's own .npz
+    own_data.py           what `--dataset FILE` or `FOLDER/` names, of these
     archive.py            members of a .tar.gz, never extracted
     cifar10.py            CIFAR-10's three published layouts -> identical arrays
     cifar10_published.py  what is known about the published files: address, digests

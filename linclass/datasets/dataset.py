@@ -42,6 +42,7 @@ class Dataset:
         image_shape: (channels, height, width) where rows are channel-major images, else None.
         source: where the rows come from, for run.json ("full: data/cifar-10-batches-py", ...).
         is_sample: True for the bundled sample, which every output then says.
+        remark: how the files were read, where that is worth a line.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Dataset:
     image_shape: tuple[int, int, int] | None
     source: str
     is_sample: bool = False
+    remark: str = ""
 
     @property
     def features(self) -> int:

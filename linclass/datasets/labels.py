@@ -22,6 +22,11 @@ _LONGEST = 200  # characters of a name
 _WHOLE = re.compile(r"-?[0-9]+")
 
 
+def is_name(text: str) -> bool:
+    """Whether `text` can be a class's name."""
+    return 0 < len(text) <= _LONGEST and text.isprintable()
+
+
 def check_labels(y: Array, C: int, label: str) -> None:
     """Raise DataError naming the first row of y `(n,)` whose label is outside [0, C)."""
     outside = (y < 0) | (y >= C)
@@ -96,7 +101,7 @@ def _distinct(y: Array, where: str) -> tuple[list[str], Array]:
     texts = []
     for place, value in enumerate(values.tolist()):
         text = _text(value)
-        if not 0 < len(text) <= _LONGEST or not text.isprintable():
+        if not is_name(text):
             row, shown = int(np.argmax(rows == place)), quoted(str(value))
             raise DataError(
                 f"{where}: the label of row {row:,} is {shown}; expected a whole number or a name"

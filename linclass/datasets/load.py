@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from linclass.datasets import functions, pixel_csv, sample
+from linclass.datasets import functions, sample
 from linclass.datasets.dataset import Dataset, Split
 from linclass.datasets.known import KNOWN
 from linclass.datasets.locate import Found, data_dirs, find, not_found
-from linclass.datasets.npz_dataset import OwnData, read_npz
+from linclass.datasets.npz_dataset import OwnData
+from linclass.datasets.own_data import FORMS, is_path, read_own
 from linclass.datasets.published import array_digests
 from linclass.datasets.sample import SAMPLES
 from linclass.errors import DataError, UsageError
@@ -53,21 +54,24 @@ class Own:
 Source = Full | Own | Dataset
 
 
-def load(name: str, *, data_dir: Path | None = None, allow_sample: bool = True) -> Source:
+def load(name: str, *, data_dir: Path | None = None, label: str = "", allow_sample: bool = True) -> Source:
     """What `name` stands for: `Full`, `Own`, or a bundled sample (a `Dataset`).
+
+    label: the column of a user's table that holds the labels.
 
     The sample takes the place of its data set where that is nowhere, if `allow_sample` and no `data_dir`
     was given; never of one that is damaged or incomplete. Raises UsageError for an unknown name, DataError
     for data that is not there.
     """
+    if name not in NAMES and is_path(name):
+        return Own(Path(name), read_own(Path(name), label))
+    if name not in NAMES:
+        known = ", ".join((*NAMES, *functions.FUNCTIONS))
+        raise UsageError(f"--dataset is {name!r}: expected one of {known}, or your own {FORMS}")
+    if label:
+        raise UsageError(f"--label is {label}: it names a column of your own table; leave it out for {name}")
     if name in SAMPLES:
         return sample.load(SAMPLES[name])
-    suffix = Path(name).suffix.lower()
-    if suffix in OWN_FILES:
-        return Own(Path(name), OWN_FILES[suffix](Path(name)))
-    if name not in KNOWN:
-        known = ", ".join((*NAMES, *functions.FUNCTIONS))
-        raise UsageError(f"--dataset is {name!r}: expected one of {known}, or your own FILE.npz or FILE.csv")
     found = find(KNOWN[name], data_dirs(data_dir))
     if found is not None:
         return Full(found)
@@ -75,21 +79,6 @@ def load(name: str, *, data_dir: Path | None = None, allow_sample: bool = True) 
     if stand_in is not None and data_dir is None and allow_sample:
         return sample.load(stand_in)
     raise not_found(KNOWN[name], data_dir)
-
-
-def read_own_csv(path: Path) -> OwnData:
-    """The labelled images in `path`, and as test rows those of a `test.csv` beside it that has labels.
-
-    Raises DataError for a table that has no labels or is not one of 28 x 28 images.
-    """
-    train = Split(*pixel_csv.read_labelled_csv(path))
-    beside = path.with_name("test.csv")
-    has_test = beside.name != path.name and pixel_csv.has_labels(beside)
-    test = Split(*pixel_csv.read_labelled_csv(beside)) if has_test else None
-    return OwnData(train, None, test, pixel_csv.IMAGE_SHAPE)
-
-
-OWN_FILES: Mapping[str, Callable[[Path], OwnData]] = {".npz": read_npz, ".csv": read_own_csv}
 
 
 def _check_not_another(found: Found, part: str, rows: Split) -> None:

@@ -45,6 +45,15 @@ class Found(NamedTuple):
         """The folder, or the archive."""
         return self.layout.path(self.folder, self.dataset.test) if self.layout.is_archive else self.folder
 
+    @property
+    def remark(self) -> str:
+        """A line for an archive."""
+        name = self.dataset.name
+        command = f"linclass data fetch {name} --mirror {self.where} --data-dir {self.folder}"
+        return (
+            f"{self.where} is read as it is; faster unpacked: `{command}`" if self.layout.is_archive else ""
+        )
+
     def size(self) -> int:
         """Bytes of the files that are there."""
         paths = {path for part in self.dataset.parts for path in self.layout.paths(self.folder, part)}

@@ -3,7 +3,8 @@
     idx   mnist/train-images-idx3-ubyte, train-labels-idx1-ubyte, and the same with t10k; or with .gz;
           or in MNIST/raw, where torchvision puts them
     npz   mnist.npz of x_train (60000, 28, 28), y_train, x_test, y_test, as Keras has it
-    csv   mnist/train.csv of label,pixel0,...,pixel783, of any length; test.csv too, if there is one
+    csv   mnist/train.csv of label,pixel0,...,pixel783, of any length; test.csv too, if there is one; or
+          another table of 784 columns and a label (see table.py)
 
 A row is one 28 x 28 image of grey values, 0 the background.
 
@@ -21,9 +22,9 @@ import numpy as np
 from linclass.datasets.idx import read_idx
 from linclass.datasets.labels import numbered
 from linclass.datasets.npz_dataset import read_npz
-from linclass.datasets.pixel_csv import IMAGE_SHAPE, PIXELS, has_labels, read_labelled_csv
 from linclass.datasets.published import Layout
-from linclass.errors import DataError
+from linclass.datasets.table import has_labels, joint, read_table
+from linclass.errors import DataError, quoted
 from linclass.params import Array
 
 DIGITS = tuple(str(digit) for digit in range(10))
@@ -41,6 +42,8 @@ GARMENTS = (
 )
 TRAIN, TEST = "train", "t10k"
 PARTS = (TRAIN, TEST)
+IMAGE_SHAPE = (1, 28, 28)
+PIXELS = 784
 ROWS = {TRAIN: 60_000, TEST: 10_000}
 
 
@@ -74,11 +77,32 @@ def _read_npz(paths: Sequence[Path], part: str, rows: int) -> tuple[Array, Array
 
 
 def _csv_paths(folder: Path, part: str) -> tuple[Path, ...]:
-    return (folder / ("train.csv" if part == TRAIN else "test.csv"),)
+    """train.csv, or as it is called elsewhere: mnist_train.csv, train.csv.gz."""
+    name = "train.csv" if part == TRAIN else "test.csv"
+    forms = [folder / (form + end) for form in (name, f"{folder.name}_{name}") for end in ("", ".gz")]
+    return (next((path for path in forms if path.is_file()), forms[0]),)
 
 
 def _read_csv(paths: Sequence[Path], part: str, rows: int) -> tuple[Array, Array]:
-    return read_labelled_csv(paths[0])
+    table = read_table(paths[0])
+    if table.y is None:
+        raise DataError(f"{paths[0]} has no column of labels; without it rows can only be predicted")
+    (y,), names = joint([table])
+    if names is not None:
+        shown = quoted(", ".join(names), 60)[1:-1]
+        raise DataError(f"{paths[0]}: its labels are {shown}; expected 0 to {len(DIGITS) - 1}")
+    if table.x.dtype != np.uint8:
+        row, pixel = np.argwhere((table.x < 0) | (table.x > 255) | (table.x != np.floor(table.x)))[0]
+        value = table.x[row, pixel]
+        raise DataError(
+            f"{paths[0]}: pixel {pixel} of row {row:,} is {value:g}; expected a whole number from 0 to 255"
+        )
+    return table.x, y
+
+
+def _has_labels(path: Path) -> bool:
+    """Whether a table is there with labels; False for one that is meant for predicting only."""
+    return path.is_file() and has_labels(path, PIXELS)
 
 
 def layouts(folder: str, torchvision: str) -> tuple[Layout, ...]:
@@ -87,5 +111,5 @@ def layouts(folder: str, torchvision: str) -> tuple[Layout, ...]:
         Layout("idx", folder, _idx_paths, _read_idx),
         Layout("idx", f"{torchvision}/raw", _idx_paths, _read_idx),
         Layout("npz", folder, lambda directory, part: (directory / f"{folder}.npz",), _read_npz),
-        Layout("csv", folder, _csv_paths, _read_csv, holds=has_labels, any_size=True),
+        Layout("csv", folder, _csv_paths, _read_csv, holds=_has_labels, any_size=True),
     )

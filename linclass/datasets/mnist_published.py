@@ -12,8 +12,18 @@ import numpy as np
 
 from linclass.datasets.archive import members
 from linclass.datasets.idx import GZIP_SLACK, idx_bytes, parse_idx, unfold
-from linclass.datasets.mnist import DIGITS, GARMENTS, PARTS, ROWS, TEST, TRAIN, idx_names, layouts
-from linclass.datasets.pixel_csv import IMAGE_SHAPE, PIXELS
+from linclass.datasets.mnist import (
+    DIGITS,
+    GARMENTS,
+    IMAGE_SHAPE,
+    PARTS,
+    PIXELS,
+    ROWS,
+    TEST,
+    TRAIN,
+    idx_names,
+    layouts,
+)
 from linclass.datasets.published import Facts, Published, Remote, check_arrays
 from linclass.errors import CheckFailedError, DataError
 from linclass.files import read_capped

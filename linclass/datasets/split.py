@@ -25,6 +25,7 @@ from linclass.datasets.dataset import Dataset, Split
 from linclass.datasets.labels import numbered
 from linclass.datasets.load import Full, Own, Source, load
 from linclass.datasets.npz_dataset import OwnData
+from linclass.datasets.published import Published
 from linclass.datasets.sample import name_of
 from linclass.errors import TooFewRowsError, UsageError
 from linclass.params import Array
@@ -45,11 +46,12 @@ def load_dataset(
     seed: int = 0,
     data_dir: Path | None = None,
     classes: Sequence[str] | None = None,
+    label: str = "",
 ) -> Dataset:
     """The data set `name`, read, checked and split.
 
     Args:
-        name: one of `load.NAMES`, or the path of a `.npz` or `.csv` file.
+        name: one of `load.NAMES`, or the path of a user's file or folder; see `own_data`.
         split: "batch-1" (CIFAR-10 only) or "all"; without effect on a bundled sample.
         train_size: keep the first so many training rows; 0 keeps all. Of a function: its grid's points.
         val_size: validation rows of "all"; 0 is the data set's own (CIFAR-10 1000, MNIST 10,000; a
@@ -58,6 +60,7 @@ def load_dataset(
         seed: of the folds.
         data_dir: look there only, and never fall back to a bundled sample.
         classes: names that a user's own labels must be among, in their order; None: those that occur.
+        label: the column of a user's table that holds the labels; "": found out.
 
     Raises UsageError for what cannot be asked, DataError for data that is missing or damaged.
     """
@@ -71,7 +74,7 @@ def load_dataset(
         if folds != (0, 0):
             raise UsageError(f"--fold: {name} is a grid, drawn once; expected a data set of images")
         return functions.load(name, train_size=train_size, val_size=val_size)
-    source = load(name, data_dir=data_dir)
+    source = load(name, data_dir=data_dir, label=label)
     _check_split(split, name)
     dataset = _split(source, name, split, val_size, classes)
     if folds != (0, 0):
@@ -110,7 +113,8 @@ def _full(source: Full, name: str, split: str, val_size: int) -> Dataset:
         train, validation = source.read([first]), source.read([second])
     else:
         source.found.require(source.found.needed)
-        train, validation = _cut_tail(source.read(published.train), val_size or published.val_size)
+        rows = source.read(published.train)
+        train, validation = _cut_tail(rows, val_size or _own_val_size(published, len(rows)))
     return Dataset(
         name=name,
         train=train,
@@ -119,7 +123,16 @@ def _full(source: Full, name: str, split: str, val_size: int) -> Dataset:
         classes=published.classes,
         image_shape=published.image_shape,
         source=f"full: {source.found.where}",
+        remark=source.found.remark,
     )
+
+
+def _own_val_size(published: Published, rows: int) -> int:
+    """What --split all validates on: of a file with few of the rows a part in proportion."""
+    if rows >= 2 * published.val_size:
+        return published.val_size
+    n = sum(published.facts.rows[part] for part in published.train)
+    return max(1, round(rows * published.val_size / n))
 
 
 def _own(source: Own, name: str, val_size: int, classes: Sequence[str] | None) -> Dataset:
@@ -139,6 +152,7 @@ def _own(source: Own, name: str, val_size: int, classes: Sequence[str] | None) -
         classes=tuple(classes),
         image_shape=data.image_shape,
         source=f"file: {source.path}",
+        remark=f"{source.path}: {data.remark}" if data.remark else "",
     )
 
 

@@ -152,7 +152,7 @@ def _loaded(settings: Experiment, data_dir: Path | None, classes: Classes) -> tu
 
 _LOADING = Lock()
 _LOADED: dict[tuple[object, ...], tuple[Dataset, str]] = {}
-_OF_THE_DATA = ("dataset", "split", "train_size", "val_size", "folds", "split_seed", "label_noise")
+_OF_THE_DATA = ("dataset", "split", "train_size", "val_size", "folds", "split_seed", "label_noise", "label")
 """The fields that `run_data.load_data` reads."""
 
 

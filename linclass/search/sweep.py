@@ -16,7 +16,7 @@ from linclass.errors import InterruptedRun, UsageError
 from linclass.listener import Listener
 from linclass.models.build import build_optimizer
 from linclass.progress import PYTHON
-from linclass.run_data import named, note_sample
+from linclass.run_data import named, note_data
 from linclass.runs import RESULTS
 from linclass.search import packs, report, store, trials
 from linclass.search.adaptive import Adaptive, Sampler
@@ -123,7 +123,7 @@ def search(
         )
     packs.forget_data()
     dataset = packs.load(plan.settings, data_dir)
-    note_sample(plan.settings, dataset, listener)
+    note_data(plan.settings, dataset, listener)
     # what is `auto` is resolved trial by trial: the initialisation depends on the activation
     settings = named(plan.settings, dataset)
     plan = replace(plan, settings=settings)
