@@ -12,8 +12,9 @@ import click
 
 from linclass import __version__
 from linclass.check_commands import gradcheck, optimum, parity
-from linclass.console import Console, call, print_result, print_table, say
+from linclass.console import Console, call, print_result, print_table, say, without_pictures
 from linclass.data_command import data
+from linclass.errors import StorageError
 from linclass.help import Group
 from linclass.landscape_command import landscape
 from linclass.options import (
@@ -23,6 +24,7 @@ from linclass.options import (
     experiment_options,
     field_name,
     moved_option,
+    pictures_option,
     profile_option,
     quiet_option,
     replica_option,
@@ -184,26 +186,35 @@ def resume(
     "--details/--no-details", default=True, show_default=True, help="tables and pictures of replica 0"
 )
 @click.option("--layers", is_flag=True, help="activations and gradients of the hidden layers of replica 0")
+@pictures_option
 @moved_option
 @data_dir_option
 @threads_option
 @quiet_option
 def evaluate(
-    directory: Path, on: str | None, weights: str, details: bool, layers: bool, quiet: bool, **places: Any
+    directory: Path,
+    on: str | None,
+    weights: str,
+    details: bool,
+    layers: bool,
+    out: Path | None,
+    quiet: bool,
+    **places: Any,
 ) -> None:
     """Score the run in DIRECTORY on a split.
 
     Loss, cost, accuracy with its 95 % interval; per-class recall, confusions, calibration, the most confident
-    mistakes and the true class's probability, as tables and as pictures in DIRECTORY. Of a regression loss,
-    cost, R^2 and the largest error.
+    mistakes and the true class's probability, as tables and as pictures in DIRECTORY, or in --out. Of a
+    regression loss, cost, R^2 and the largest error.
     """
     from linclass import scoring
     from linclass.runs import Run
 
     split = on or Run(directory).scored_split
-    reports = scoring.evaluate_run(
-        directory, split=split, weights=weights, pictures=details, listener=Console(quiet=quiet), **places
+    scored = scoring.score_run(
+        directory, split=split, weights=weights, listener=Console(quiet=quiet), **places
     )
+    reports = scored.reports
     rows = [("replica", *reports[0].scores())]
     rows += [(str(report.model), *report.scores().values()) for report in reports]
     instead = " (it has no test split)" if on is None and split != "test" else ""
@@ -221,6 +232,11 @@ def evaluate(
             member = f" of epoch {one}" if len(found) > 1 else ""
             say(f"\nhidden layers{member}, on the first 200 training rows")
             print_table(health.table(rows_of_layers))
+    if details:
+        try:
+            scored.draw(out)
+        except StorageError as problem:
+            without_pictures(problem, given=out)
 
 
 @cli.command()
@@ -267,11 +283,12 @@ def predict(
 )
 @WEIGHTS_OPTION
 @replica_option
-def templates(directory: Path, scale: Any, weights: str, k: int) -> None:
+@pictures_option
+def templates(directory: Path, scale: Any, weights: str, k: int, out: Path | None) -> None:
     """Draw the weight templates of the run in DIRECTORY, and the animation of its snapshots."""
     from linclass.runs import Run
 
-    for path in Run(directory).draw_templates(weights, k=k, scale=scale):
+    for path in Run(directory).draw_templates(weights, k=k, scale=scale, folder=out):
         say(str(path))
 
 
@@ -345,11 +362,11 @@ def lr_range(
         drop_last=settings.drop_last,
         augmentation=job.trainer.augmentation,
     )
-    lr_range.save_picture(found, out, title=f"Learning-rate range test\n{dataset.title}")
     first, last = found.suggestion
     say(f"suggested: --eta {last:.2g}, or --schedule triangular:{first:.2g}:N with --eta {last:.2g}")
     if found.remark:
         say(found.remark)
+    lr_range.save_picture(found, out, title=f"Learning-rate range test\n{dataset.title}")
     say(str(out))
 
 

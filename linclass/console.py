@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from linclass.errors import LinclassError
+from linclass.errors import LinclassError, StorageError
 from linclass.listener import Listener
 from linclass.progress import EpochBar, byte_bar, is_seen, texts
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from linclass.experiment import Result
     from linclass.history import Row
 
@@ -157,6 +159,16 @@ def print_result(result: Result) -> None:
         elif own[-1]["epoch"] < history.epochs:
             say(f"model {k} ended at epoch {own[-1]['epoch']}: its last numbers are in the means")
     say(f"in {result.path}{os.sep}")
+
+
+def without_pictures(problem: StorageError, *, given: Path | None) -> None:
+    """A run that cannot be written has no place for pictures: said in a line, after the numbers.
+
+    given: the place that --out names; there it is an error.
+    """
+    if given is not None:
+        raise problem
+    warn(f"no pictures: {problem}")
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:

@@ -122,9 +122,11 @@ def resume(
             extend(directory, state, epochs)
         if directory.is_over and (state.epoch >= directory.settings.epochs or not state.active.any()):
             listener.note(why_over(directory, state))
-            _restore_log(directory, state, listener)
+            if directory.unwritable is None:
+                _restore_log(directory, state, listener)
             is_sample = directory.manifest["data"]["sample"]
             return Result(directory.path, directory.settings, state.history, is_sample)
+        directory.check_writable()
         data = find_data(directory, dataset=dataset, data_dir=data_dir)
         changed += change_data(directory, data, allow)
         settings = directory.settings

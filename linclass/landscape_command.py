@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from linclass.console import print_table, say
+from linclass.console import print_table, say, without_pictures
 from linclass.help import Group
 from linclass.options import PATH, data_dir_option, in_order, moved_option, replica_option, split_option
 
@@ -49,7 +49,7 @@ def landscape_interpolate(first: Path, second: Path, **options: Any) -> None:
     """Draw loss and accuracy at (1 - a) FIRST + a SECOND, train and test."""
     from linclass import survey
 
-    _print_found(survey.interpolate(first, second, **options))
+    _print_found(survey.interpolate(first, second, **options), options["out"])
 
 
 @landscape.command("plane")
@@ -67,7 +67,7 @@ def landscape_plane(directory: Path, **options: Any) -> None:
     """Draw the training loss over two random, filter-normalised directions around the run in DIRECTORY."""
     from linclass import survey
 
-    _print_found(survey.random_plane(directory, **options))
+    _print_found(survey.random_plane(directory, **options), options["out"])
 
 
 @landscape.command("trajectory")
@@ -83,7 +83,7 @@ def landscape_trajectory(directories: tuple[Path, ...], **options: Any) -> None:
     """Draw the snapshots of the runs in DIRECTORIES on the plane in which they differ most, and its loss."""
     from linclass import survey
 
-    _print_found(survey.trajectory(directories, **options))
+    _print_found(survey.trajectory(directories, **options), options["out"])
 
 
 @landscape.command("sensitivity")
@@ -94,7 +94,7 @@ def landscape_sensitivity(directory: Path, **options: Any) -> None:
     """Measure how much the answers of the run in DIRECTORY move with the input, snapshot by snapshot."""
     from linclass import survey
 
-    _print_found(survey.measure_sensitivity(directory, **options))
+    _print_found(survey.measure_sensitivity(directory, **options), options["out"])
 
 
 @landscape.command("sharpness")
@@ -104,9 +104,12 @@ def landscape_sharpness(directory: Path, **options: Any) -> None:
     """Measure how far the training loss can rise in a small box around the run in DIRECTORY."""
     from linclass import survey
 
-    _print_found(survey.measure_sharpness(directory, **options))
+    _print_found(survey.measure_sharpness(directory, **options), options["out"])
 
 
-def _print_found(found: Found) -> None:
+def _print_found(found: Found, out: Path | None) -> None:
     print_table(found.table)
-    say(str(found.picture))
+    if found.problem is None:
+        say(str(found.picture))
+    else:
+        without_pictures(found.problem, given=out)

@@ -131,6 +131,7 @@ data_dir_option = run_option(
     type=PATH,
     help="folder of the data, searched alone [default: $LINCLASS_DATA, ./data, the user cache]",
 )
+pictures_option = run_option("--out", type=PATH, help="folder of the pictures [default: DIRECTORY]")
 moved_option = run_option(
     "--dataset", metavar="FILE", help="file that the run's own data are in now [default: looked for]"
 )

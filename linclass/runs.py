@@ -21,7 +21,7 @@ import numpy as np
 
 from linclass import checkpoint, files, gallery, legacy
 from linclass.datasets.scale import Scaler
-from linclass.errors import DataError, RunTakenError, UsageError, one_line, quoted
+from linclass.errors import DataError, RunTakenError, StorageError, UsageError, one_line, quoted
 from linclass.history import History, Row
 from linclass.models.base import Model
 from linclass.models.build import build_model, build_optimizer
@@ -85,6 +85,8 @@ class Run:
         """Why `load_state` took the state before the last one; empty if it did not."""
         self.lost_log: DataError | None = None
         """Why there is no history, for a state of an earlier version, which has it in values.csv only."""
+        self.unwritable: StorageError | None = None
+        """Why `reopen` does not hold the directory."""
         self.notes: list[str] = []
         """What status.json has to say in words."""
 
@@ -251,9 +253,17 @@ class Run:
         return self.scaler
 
     def draw_templates(
-        self, weights: str | int = "last", *, k: int = 0, scale: Scale = "class"
+        self,
+        weights: str | int = "last",
+        *,
+        k: int = 0,
+        scale: Scale = "class",
+        folder: Path | None = None,
     ) -> list[Path]:
-        """Draw model k's templates, and the animation if there are two snapshots; returns the files."""
+        """Draw model k's templates, and the animation if there are two snapshots; returns the files.
+
+        folder: where the files go; None: the run's directory.
+        """
         if self.subject.image_shape is None:
             raise UsageError(f"{self.path} was trained on rows of {self.features} numbers, not on images")
         if not 0 <= k < self.settings.seeds:
@@ -262,12 +272,23 @@ class Run:
         epoch = self.epoch_of(weights, k)
         whose = f"_replica{k}" if self.settings.seeds > 1 else ""
         names = f"templates_{weights}_{scale}{whose}.png", f"templates_{scale}{whose}.gif"
-        paths = [self.path / name for name in names]
+        if folder is not None:
+            files.make_directory(folder)
+        paths = [(folder or self.path) / name for name in names]
         gallery.draw_weights(paths[0], self.subject, first_layer(model.params)[k], epoch, scale, k)
         gallery.draw_animation(paths[1], self.subject, self.frames(k), scale)
         return [path for path in paths if path.exists()]
 
     # writing: only while the directory is claimed
+
+    def check_writable(self) -> None:
+        """StorageError where the run is in a place that can only be read."""
+        if self.unwritable is not None:
+            reason = getattr(self.unwritable.__cause__, "strerror", None) or self.unwritable
+            raise StorageError(
+                f"cannot write {self.path}: {reason}; a run goes on in its own directory: copy it to a place "
+                "that can be written, and resume the copy"
+            ) from self.unwritable
 
     def start(self, state: TrainState, scaler: Scaler) -> None:
         """Write the empty values.csv and the state before the first step."""
@@ -430,10 +451,19 @@ def claim(
 
 @contextlib.contextmanager
 def reopen(path: Path) -> Iterator[Run]:
-    """Hold an existing run's directory, to continue it."""
+    """Hold an existing run's directory, to continue it; one that cannot be written can only be read.
+
+    `Run.check_writable` says so.
+    """
     Run(path)  # so that a wrong path is said before a lock file is made in it
-    with files.locked(path / ".lock"):
+    with contextlib.ExitStack() as held:
+        unwritable = None
+        try:
+            held.enter_context(files.locked(path / ".lock"))
+        except StorageError as error:
+            unwritable = error
         run = Run(path)
+        run.unwritable = unwritable
         with contextlib.suppress(DataError):
             run.notes += map(str, run.status.get("notes", []))
         yield run

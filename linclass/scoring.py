@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from linclass import blas, evaluation, health, schedules, submission
+from linclass import blas, evaluation, files, health, schedules, submission
 from linclass.datasets import batches, labels
-from linclass.datasets.dataset import Split
+from linclass.datasets.dataset import Dataset, Split
 from linclass.datasets.inputs import Inputs
 from linclass.datasets.load import NAMES
 from linclass.errors import UsageError
@@ -23,23 +24,52 @@ from linclass.run_data import data_of
 from linclass.runs import Run
 
 
-def evaluate_run(
+class Scored(NamedTuple):
+    """The reports of a run's models on a split of its data, one each, and what their pictures show."""
+
+    run: Run
+    split: str
+    weights: str | int
+    data: Dataset
+    reports: list[Report] | list[RegressionReport]
+
+    def draw(self, folder: Path | None = None) -> list[Path]:
+        """Draw the pictures of model 0 into `folder`, by default the run's directory; returns them.
+
+        A regression's are drawn in training. Raises StorageError where `folder` cannot be written.
+        """
+        report, run = self.reports[0], self.run
+        if isinstance(report, RegressionReport):
+            return []
+        if folder is not None:
+            files.make_directory(folder)
+        name = f"{self.split}_{str(self.weights).replace(',', '-')}"
+        title = f"{run.subject.heading(self.split).splitlines()[1]}\n{weights_in_words(run, self.weights)}"
+        rows, shape = self.data.splits()[self.split].x, self.data.image_shape
+        place = folder or run.path
+        return evaluation.draw(report, rows, shape, place, split=self.split, name=name, title=title)
+
+
+def evaluate_run(path: Path, **options: Any) -> list[Report] | list[RegressionReport]:
+    """Score a run's models: a report for each; options as in `score_run`."""
+    return score_run(path, **options).reports
+
+
+def score_run(
     path: Path,
     *,
     split: str | None = None,
     weights: str | int = "last",
-    pictures: bool = False,
     dataset: str | None = None,
     data_dir: Path | None = None,
     threads: int | None = None,
     listener: Listener = PYTHON,
-) -> list[Report] | list[RegressionReport]:
-    """Score a run's models: a report for each.
+) -> Scored:
+    """Score a run's models.
 
     Args:
         split: "train", "validation" or "test"; `Run.scored_split` if None.
         weights: "last", "best", the epoch of a snapshot, or several of them; see `classifier`.
-        pictures: draw those of model 0 into the run's directory; a regression's are drawn in training.
         dataset, data_dir: where the run's data are now; see `run_data.find_data`.
     """
     run = Run(Path(path))
@@ -52,16 +82,13 @@ def evaluate_run(
         splits = data.splits()
         if split not in splits:
             raise UsageError(f"--on {split}: {run.path} has the splits {', '.join(splits)}")
-        rows = splits[split]
-        inputs = Inputs(rows, run.loaded_scaler(), run.settings.dtype)
+        inputs = Inputs(splits[split], run.loaded_scaler(), run.settings.dtype)
+        reports: list[Report] | list[RegressionReport]
         if data.is_regression:
-            return evaluation.regression_reports(model, inputs)
-        reports = evaluation.reports(model, inputs, data.classes, loss=run.settings.loss)
-    if pictures:
-        name = f"{split}_{str(weights).replace(',', '-')}"
-        title = f"{run.subject.heading(split).splitlines()[1]}\n{weights_in_words(run, weights)}"
-        evaluation.draw(reports[0], rows.x, data.image_shape, run.path, split=split, name=name, title=title)
-    return reports
+            reports = evaluation.regression_reports(model, inputs)
+        else:
+            reports = evaluation.reports(model, inputs, data.classes, loss=run.settings.loss)
+    return Scored(run, split, weights, data, reports)
 
 
 def weights_in_words(run: Run, weights: str | int) -> str:

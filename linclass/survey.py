@@ -15,7 +15,7 @@ import numpy as np
 
 from linclass import blas
 from linclass.datasets.inputs import Inputs
-from linclass.errors import UsageError
+from linclass.errors import StorageError, UsageError
 from linclass.landscape.paths import FARTHEST, alphas, between
 from linclass.landscape.pca import Components, pca
 from linclass.landscape.planes import Plane, plane, random_direction
@@ -42,10 +42,11 @@ MARGIN = 0.15
 
 
 class Found(NamedTuple):
-    """What a survey came to: its table, and the picture."""
+    """What a survey came to: its table, and the picture; or the problem with the place of the picture."""
 
     table: Table
     picture: Path
+    problem: StorageError | None = None
 
 
 class Ground(NamedTuple):
@@ -189,9 +190,7 @@ def interpolate(
         xlabel="a",
         marks={0.0: first.name, 1.0: second.name},
     )
-    return Found(
-        table, _save(figure, out, first, f"interpolation_{second.resolve().name}{_of_replica(one, k)}")
-    )
+    return _found(table, figure, out, first, f"interpolation_{second.resolve().name}{_of_replica(one, k)}")
 
 
 def random_plane(
@@ -229,7 +228,7 @@ def random_plane(
     track = plots.Track(np.zeros((1, 2)), {0: f"{at:.4g}"})
     figure = plots.plane({"": relief}, {"": [track]}, title=f"{title}\n{site.run.subject.title}")
     table: Table = [("loss", ""), ("of the model", _number(at, 6)), *_of_plane(found)]
-    return Found(table, _save(figure, out, path, f"plane{_of_replica(site, k)}"))
+    return _found(table, figure, out, path, f"plane{_of_replica(site, k)}")
 
 
 def trajectory(
@@ -276,7 +275,7 @@ def trajectory(
     table: Table = [("training", "snapshot", "true loss", "accuracy", "loss on the plane")]
     for i, (r, _) in enumerate(np.ndindex(shape)):
         table.append((str(r), str(epochs[i]), *_cells(true, i), _number(on_plane.loss[i])))
-    return Found(table, _save(figure, out, paths[0], f"trajectory_{layer}"))
+    return _found(table, figure, out, paths[0], f"trajectory_{layer}")
 
 
 def measure_sensitivity(
@@ -315,7 +314,7 @@ def measure_sensitivity(
         title=f"Sensitivity to the input, {on} rows\n{site.run.subject.title}, {path.name}",
         xlabel="epoch",
     )
-    return Found(table, _save(figure, out, path, f"sensitivity_{on}"))
+    return _found(table, figure, out, path, f"sensitivity_{on}")
 
 
 def _moments(run: Run) -> list[tuple[str | int, float]]:
@@ -358,7 +357,7 @@ def measure_sharpness(
         xlabel="ε",
         log_x=True,
     )
-    return Found(table, _save(figure, out, path, "sharpness"))
+    return _found(table, figure, out, path, "sharpness")
 
 
 # ---- trajectories ------------------------------------------------------------------------------------------
@@ -459,9 +458,13 @@ def _of_replica(site: Ground, k: int) -> str:
     return f"_replica{k}" if site.run.settings.seeds > 1 else ""
 
 
-def _save(figure: plots.Figure, out: Path | None, path: Path, kind: str) -> Path:
+def _found(table: Table, figure: plots.Figure, out: Path | None, path: Path, kind: str) -> Found:
+    """The table, and the picture saved: a place that cannot be written costs the picture, not the numbers."""
     from linclass import plots
 
     picture = out or path / f"landscape_{kind}.png"
-    plots.save(figure, picture)
-    return picture
+    try:
+        plots.save(figure, picture)
+    except StorageError as problem:
+        return Found(table, picture, problem)
+    return Found(table, picture)

@@ -1,10 +1,13 @@
-"""A run whose surroundings have changed, over all commands that read one: its data moved, its log lost."""
+"""A run whose surroundings have changed, over all commands that read one: its data moved, its log lost, its
+directory read-only."""
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ import pytest
 from linclass import files
 from linclass.cli import cli
 from linclass.console import call
-from linclass.errors import DataError
+from linclass.errors import DataError, StorageError
 from linclass.experiment import resume, run
 from linclass.listener import Listener
 from linclass.run_data import data_of
@@ -312,3 +315,95 @@ def test_an_old_run_without_its_log_has_weights_but_no_history(log: str, tmp_pat
         with pytest.raises(DataError, match=r"values\.csv") as caught:
             attempt()
         assert "overwrite" not in str(caught.value)
+
+
+class ReadOnly(files.System):
+    """Refuses all that would change something in `folder`, which root too may not do on a read-only disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def _check(self, path: Path) -> None:
+        if path.resolve().is_relative_to(self.folder):
+            raise OSError(errno.EROFS, "Read-only file system")
+
+    def open(self, path: Path, mode: str) -> IO[bytes]:
+        self._check(path)
+        return super().open(path, mode)
+
+    def replace(self, source: Path, target: Path) -> None:
+        self._check(target)
+        super().replace(source, target)
+
+    def unlink(self, path: Path) -> None:
+        self._check(path)
+        super().unlink(path)
+
+    def make_directory(self, path: Path) -> None:
+        self._check(path)
+        super().make_directory(path)
+
+
+@pytest.fixture
+def read_only(copy: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The run on a read-only disk; a picture is a file of a few bytes."""
+
+    def draw(path: Path, *_: object) -> None:
+        files.write_durably(path, b"picture")
+
+    monkeypatch.setattr("linclass.plots.save", lambda _, path: draw(path))
+    monkeypatch.setattr("linclass.gallery.draw_weights", draw)
+    monkeypatch.setattr(files, "SYSTEM", ReadOnly(copy.resolve()))
+    return copy
+
+
+READ_ONLY = {**COMMANDS, "evaluate": ["evaluate", "{run}"], "resume": ["resume", "{run}"]}
+DRAWING = {"evaluate", "templates", "interpolate", "plane", "trajectory", "sensitivity", "sharpness"}
+
+
+def say(name: str, run: Path, *more: str) -> int:
+    words = [word.format(run=run, out=run.parent) for word in READ_ONLY[name]]
+    return call(cli, [*words, *more], prog_name="linclass")
+
+
+@pytest.mark.parametrize("name", READ_ONLY)
+def test_a_read_only_run_gives_all_its_numbers(
+    name: str, read_only: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.read_bytes() for path in read_only.rglob("*") if path.is_file()}
+    code, read = say(name, read_only), capsys.readouterr()
+    assert {path: path.read_bytes() for path in read_only.rglob("*") if path.is_file()} == before
+    monkeypatch.setattr(files, "SYSTEM", files.System())
+    assert say(name, read_only) == 0
+    wanted = capsys.readouterr()
+    pictures = [line for line in wanted.out.splitlines() if line.endswith((".png", ".gif"))]
+    assert read.out.splitlines() == [line for line in wanted.out.splitlines() if line not in pictures]
+    assert code == (6 if name == "templates" else 0)
+    more = read.err.removeprefix(wanted.err).splitlines()
+    assert len(more) == (name in DRAWING)
+    if more:
+        assert "Read-only file system" in more[0]
+        assert "--out" in more[0]
+
+
+@pytest.mark.parametrize("name", sorted(DRAWING))
+def test_pictures_of_a_read_only_run_go_to_out(
+    name: str, read_only: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    is_folder = name in ("evaluate", "templates")
+    out = tmp_path / "pictures" if is_folder else tmp_path / "one.png"
+    assert say(name, read_only, "--out", str(out)) == 0
+    wanted = {"evaluate": 4, "templates": 1}
+    assert len([*out.iterdir()] if is_folder else [out]) == wanted.get(name, 1)
+    capsys.readouterr()
+    refused = read_only / "pictures" if is_folder else read_only / "one.png"
+    assert say(name, read_only, "--out", str(refused)) == 6
+    assert capsys.readouterr().out.count("\n") > 2 or name == "templates"
+
+
+def test_a_read_only_run_is_resumed_as_a_copy(read_only: Path, tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"Read-only file system; .* copy it .*, and resume the copy"):
+        resume(read_only, epochs=6)
+    shutil.copytree(read_only, tmp_path / "mine")
+    resume(tmp_path / "mine", epochs=6)
+    assert load_run(tmp_path / "mine").status["epoch"] == 6
