@@ -3,9 +3,9 @@
 Each format has its own table, which never changes with today's defaults. run.json, state.npz, sweep.json and
 the packs of a sweep hold settings, and say in which format.
 
-    format 1   linclass 0.1.0. Momentum 0 stood for 0.9. Folds and label noise were drawn from `seed`. Labels
-               of a user's own data were numbers from 0 to C - 1 as they are stored, and those between that
-               no row has were classes too.
+    format 1   linclass 0.1.0. Momentum 0 stood for 0.9, --train-size 0 for all rows, --val-size 0 for the
+               data set's own. Folds and label noise were drawn from `seed`. Labels of a user's own data were
+               numbers from 0 to C - 1 as they are stored, and those between that no row has were classes too.
     format 2   today's
 """
 
@@ -83,7 +83,9 @@ def classes(found: Sequence[str]) -> tuple[str, ...]:
 
 def _from_1(settings: Mapping[str, Any]) -> dict[str, Any]:
     own = {**_DEFAULTS_1, **settings}
-    if own["optimizer"] in ("momentum", "nesterov") and own["momentum"] == 0:
-        own["momentum"] = 0.9
+    if own["momentum"] == 0:
+        own["momentum"] = 0.9 if own["optimizer"] in ("momentum", "nesterov") else None
+    for name in ("train_size", "val_size"):
+        own[name] = own[name] or None
     own["split_seed"] = own["seed"] if own["fold"] or own["label_noise"] else 0
     return own

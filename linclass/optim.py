@@ -27,6 +27,7 @@ import numpy as np
 
 from linclass.errors import UsageError
 from linclass.params import LARGE, Array, Params, by_model, per_model
+from linclass.settings import DEFAULT_MOMENTUM
 
 Slots = Mapping[str, Params]
 
@@ -51,7 +52,7 @@ def sgd() -> Optimizer:
     return Optimizer(init, update)
 
 
-def momentum(momentum: float = 0.9) -> Optimizer:
+def momentum(momentum: float = DEFAULT_MOMENTUM) -> Optimizer:
     """Gradient descent with momentum; slot `velocity`.
 
     Sutskever et al. (On the importance of initialization and momentum in deep learning, 2013) keep
@@ -70,7 +71,7 @@ def momentum(momentum: float = 0.9) -> Optimizer:
     return Optimizer(_slots("velocity"), update)
 
 
-def nesterov(momentum: float = 0.9) -> Optimizer:
+def nesterov(momentum: float = DEFAULT_MOMENTUM) -> Optimizer:
     """Nesterov's accelerated gradient; slot `velocity`.
 
     As in PyTorch, theta is the point that looks ahead: the gradient is taken where the parameters are.
@@ -197,9 +198,6 @@ def _aligned(lr: Array, *owners: Params) -> Iterator[tuple[Any, ...]]:
         yield from by_model(lr, *flat)
 
 
-MOMENTUM = 0.9
-"""Of momentum and nesterov where none is given."""
-
 OPTIMIZERS: Mapping[str, tuple[Callable[..., Optimizer], tuple[str, ...]]] = {
     "sgd": (sgd, ()),
     "momentum": (momentum, ("momentum",)),
@@ -211,12 +209,14 @@ OPTIMIZERS: Mapping[str, tuple[Callable[..., Optimizer], tuple[str, ...]]] = {
 """Name -> the function that makes it, and which of the options `momentum` and `weight_decay` it takes."""
 
 
-def make(name: str, *, momentum: float = 0.0, weight_decay: float = 0.0, clip: float = 0.0) -> Optimizer:
+def make(
+    name: str, *, momentum: float | None = None, weight_decay: float = 0.0, clip: float = 0.0
+) -> Optimizer:
     """The optimiser of these options.
 
     Args:
         name: one of OPTIMIZERS.
-        momentum: mu, in [0, 1); 0 stands for MOMENTUM where the optimiser has one.
+        momentum: mu, in [0, 1); DEFAULT_MOMENTUM if None and the optimiser has one.
         weight_decay: w of adamw.
         clip: the largest norm a model's gradient may have; 0 for any.
 
@@ -225,7 +225,7 @@ def make(name: str, *, momentum: float = 0.0, weight_decay: float = 0.0, clip: f
     if name not in OPTIMIZERS:
         raise UsageError(f"--optimizer is {name!r}: expected one of {', '.join(OPTIMIZERS)}")
     function, takes = OPTIMIZERS[name]
-    if not 0 <= momentum < 1:
+    if momentum is not None and not 0 <= momentum < 1:
         raise UsageError(
             f"--momentum is {momentum}: expected a number of at least 0 and below 1, such as 0.9"
         )
@@ -242,6 +242,7 @@ def make(name: str, *, momentum: float = 0.0, weight_decay: float = 0.0, clip: f
             f"--weight-decay is {weight_decay}, but --optimizer {name} has none: use --optimizer adamw, or "
             f"--lambda {weight_decay / 2:g}, whose gradient 2 lambda W is the same coupled decay"
         )
-    options = {"momentum": momentum or MOMENTUM, "weight_decay": weight_decay}
+    mu = DEFAULT_MOMENTUM if momentum is None else momentum
+    options = {"momentum": mu, "weight_decay": weight_decay}
     optimizer = function(**{option: options[option] for option in takes})
     return clipped(optimizer, clip) if clip else optimizer

@@ -33,8 +33,8 @@ def load_data(
     dataset = load_dataset(
         settings.dataset,
         split=settings.split,
-        train_size=settings.train_size,
-        val_size=settings.val_size,
+        train_size=settings.train_size or 0,
+        val_size=settings.val_size or 0,
         folds=settings.folds,
         seed=settings.split_seed,
         data_dir=data_dir,
@@ -54,8 +54,8 @@ def fitting(settings: Experiment, given: Mapping[str, Any], data_dir: Path | Non
     if given.get("train_size") is not None or settings.dataset in FUNCTION_NAMES:
         return settings
     found = load(settings.dataset, data_dir=data_dir, label=settings.label)
-    is_small = isinstance(found, Dataset) and settings.train_size > len(found.train)
-    return settings.replace(train_size=0) if is_small else settings
+    is_small = isinstance(found, Dataset) and (settings.train_size or 0) > len(found.train)
+    return settings.replace(train_size=None) if is_small else settings
 
 
 def note_data(settings: Experiment, dataset: Dataset, listener: Listener) -> None:

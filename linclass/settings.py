@@ -54,6 +54,7 @@ FUNCTION_NAMES = ("square-wave", "saw-sine", "eight-sines", "half-sine")
 
 
 DEFAULT_BATCH_SIZE = 100
+DEFAULT_MOMENTUM = 0.9
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,14 @@ class Experiment:
         "auto: batch-1 for CIFAR-10, all for everything else",
         choices=("auto", "batch-1", "all"),
     )
-    train_size: int = option(0, "number of training rows, the first N (0: all of them)", minimum=0)
-    val_size: int = option(
-        0,
-        "number of validation rows of --split all (0: the data set's own, CIFAR-10 1000, MNIST 10,000)",
-        minimum=0,
+    train_size: int | None = option(
+        None, "number of training rows, the first N (not given: all of them)", kind=int, minimum=1
+    )
+    val_size: int | None = option(
+        None,
+        "number of validation rows of --split all (not given: the data set's own, such as 10,000 of MNIST)",
+        kind=int,
+        minimum=1,
     )
     fold: str = option(
         "",
@@ -149,7 +153,12 @@ class Experiment:
         choices=("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"),
     )
     torch_optim: bool = option(False, "optimiser of torch.optim in place of our own, with --model torch-mlp")
-    momentum: float = option(0.0, "momentum coefficient of momentum and nesterov (0: 0.9)", minimum=0)
+    momentum: float | None = option(
+        None,
+        f"momentum coefficient of momentum and nesterov (not given: {DEFAULT_MOMENTUM})",
+        kind=float,
+        minimum=0,
+    )
     weight_decay: float = option(
         0.0, "weight decay of adamw, decoupled from the gradient; it needs --lambda 0", minimum=0
     )
@@ -215,8 +224,8 @@ class Experiment:
         ):
             raise UsageError(f"--fold is {self.fold!r}: expected which of how many, such as 2/5")
         for name in ("dropout", "label_smoothing", "momentum"):
-            if getattr(self, name) >= 1:
-                value = getattr(self, name)
+            value = getattr(self, name)
+            if value is not None and value >= 1:
                 raise UsageError(f"{option_name(name)} is {value}: expected at least 0 and below 1")
         if self.label_noise > 1:
             raise UsageError(f"--label-noise is {self.label_noise}: expected a share, 0 to 1, such as 0.5")
@@ -239,7 +248,7 @@ class Experiment:
             raise UsageError("--optimizer adamw has its own --weight-decay: expected --lambda 0")
 
     def resolved(self) -> Experiment:
-        """The same with every `auto` replaced by what it stands for: what run.json records."""
+        """The same with what stands for `auto` and for a momentum not given: what run.json records."""
         is_mnist = self.dataset.removesuffix("-sample") in ("mnist", "fashion-mnist")
         is_cifar = self.dataset in ("cifar10", "cifar10-sample")
         scaling = self.scaling
@@ -247,7 +256,10 @@ class Experiment:
             scaling = "raw" if self.is_regression else "unit" if is_mnist else "per-pixel"
         init = self._auto_init() if self.init == "auto" else self.init
         split = ("batch-1" if is_cifar else "all") if self.split == "auto" else self.split
-        return self.replace(scaling=scaling, init=init, split=split)
+        momentum = self.momentum
+        if momentum is None and self.optimizer in ("momentum", "nesterov"):
+            momentum = DEFAULT_MOMENTUM
+        return self.replace(scaling=scaling, init=init, split=split, momentum=momentum)
 
     def _auto_init(self) -> str:
         if self.model == "linear":
@@ -343,12 +355,10 @@ def _check(field: dataclasses.Field[Any], value: Any) -> None:
     if is_number and not math.isfinite(value):
         raise UsageError(f"{name} is {value}: expected a finite number")
     if rules["above"] is not None and not value > rules["above"]:
-        raise UsageError(
-            f"{name} is {value}: expected a number above {rules['above']}, such as {_example(field)}"
-        )
+        raise UsageError(f"{name} is {value}: expected a number above {rules['above']}, {_example(field)}")
     if rules["minimum"] is not None and value < rules["minimum"]:
         raise UsageError(
-            f"{name} is {value}: expected a number of at least {rules['minimum']}, such as {_example(field)}"
+            f"{name} is {value}: expected a number of at least {rules['minimum']}, {_example(field)}"
         )
 
 
@@ -356,4 +366,4 @@ _NOUNS = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def _example(field: dataclasses.Field[Any]) -> str:
-    return f"{field.default}"
+    return "or leave it out" if field.default is None else f"such as {field.default}"

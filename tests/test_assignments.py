@@ -118,7 +118,7 @@ def test_the_published_numbers_are_those_of_the_report() -> None:
 def test_the_sample_stands_in_where_the_report_used_more_rows(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--epochs", "1", "--seeds", "1", "--hidden", "5", "--quiet"]
     assert call(assignment("cifar10_best").command(), arguments, prog_name="cifar10_best") == 0
-    assert "--train-size 0 instead of 20000" in capsys.readouterr().out
+    assert "--train-size not given instead of 20000" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

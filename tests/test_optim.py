@@ -334,6 +334,14 @@ def test_the_momentum_is_nine_tenths_unless_given(name: str) -> None:
     np.testing.assert_array_equal(ours.flat, direct.flat)
 
 
+@pytest.mark.parametrize("name", ["momentum", "nesterov", "sgd"])
+def test_momentum_zero_is_gradient_descent(name: str) -> None:
+    ours, plain = random_params(), random_params()
+    train(make(name, momentum=0.0), ours, range(5))
+    train(sgd(), plain, range(5))
+    np.testing.assert_array_equal(ours.flat, plain.flat)
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [

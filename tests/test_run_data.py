@@ -36,7 +36,7 @@ def test_the_data_is_a_function_of_the_split_seed_alone(drawn: dict[str, Any]) -
         {**MLP, "dropout": 0.3, "label_noise": 0.4},
         {**MLP, "dropout": 0.3, "augment": "shift:2", "fold": "1/5", "shuffle": "batches"},
         {**MLP, "batch_norm": True, "optimizer": "adam", "fold": "1/2", "drop_last": True},
-        {**MLP, "train_size": 0, "val_size": 0, "batch_size": 500, "clip": 1.0},
+        {**MLP, "train_size": None, "val_size": None, "batch_size": 500, "clip": 1.0},
     ],
     ids=lambda changes: ",".join(f"{value}" for value in changes.values()),
 )

@@ -583,4 +583,4 @@ def test_few_rows_train_with_the_default_batch_size_and_a_given_one_is_kept(
         run(few.replace(batch_size=100), out=tmp_path / "given")
     best = grid_search({"eta": [0.01, 0.1]}, few, out=tmp_path / "sweep").path / "best"
     assert load_run(best).settings.batch_size == 30
-    assert run(few.replace(train_size=0), out=tmp_path / "many").settings.batch_size == 100
+    assert run(few.replace(train_size=None), out=tmp_path / "many").settings.batch_size == 100

@@ -34,6 +34,8 @@ from linclass.settings import Experiment, option_names
         ({"model": "mlp", "hidden": "30", "dropout": 1.0}, "--dropout is 1.0"),
         ({"dropout": 0.5}, "--model mlp"),
         ({"momentum": 1.0}, "--momentum is 1.0"),
+        ({"val_size": 0}, "--val-size is 0: expected a number of at least 1, or leave it out"),
+        ({"train_size": 0}, "--train-size is 0: expected a number of at least 1, or leave it out"),
         ({"loss": "svm", "label_smoothing": 0.1}, "--loss softmax"),
         ({"optimizer": "adamw", "l2": 1.0}, "--lambda 0"),
         ({"model": "mlp", "hidden": (256, 128)}, "--hidden is (256, 128): expected text: widths of"),
@@ -44,6 +46,17 @@ def test_a_bad_value_is_one_clear_line(change: dict, words: str) -> None:
         Experiment(**change)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_not_given_is_no_value_that_can_be() -> None:
+    """So a value that is given is what it says, and the two can be told apart."""
+    assert Experiment(optimizer="momentum").resolved().momentum == 0.9
+    assert Experiment(optimizer="momentum", momentum=0.0).resolved().momentum == 0
+    assert Experiment(optimizer="sgd").resolved().momentum is None
+    for field in dataclasses.fields(Experiment):
+        if field.default is None:
+            with pytest.raises(UsageError):
+                Experiment(**{field.name: -1})
 
 
 def test_an_unknown_field_gets_a_suggestion() -> None:

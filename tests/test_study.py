@@ -51,7 +51,7 @@ def test_a_study_of_more_rows_than_the_sample_has_takes_all_of_it(
     larger = replace(STUDY, settings=STUDY.settings.replace(train_size=5000))
     arguments = ["--out", str(tmp_path / "here")]
     assert call(larger.command(), arguments, prog_name="mlds_test") == 0
-    assert "not the study's settings: --train-size 0 instead of 5000" in capsys.readouterr().out
+    assert "not the study's settings: --train-size not given instead of 5000" in capsys.readouterr().out
     assert call(larger.command(), [*arguments, "--train-size", "4000"], prog_name="mlds_test") == 2
     assert "--train-size is 4,000: the training split has only 2,000 rows" in capsys.readouterr().err
 

@@ -209,6 +209,14 @@ def train(model, optimizer, steps, slots, dtype="float64"):
         optimizer.update(model.params, model.grads, slots, np.array([0.05 / (1 + step)]), step)
 
 
+@pytest.mark.parametrize("name", ["momentum", "nesterov"])
+def test_momentum_zero_is_gradient_descent_in_torch_too(torch, name):
+    theirs, ours = both(l2=0.01)
+    for model, rule in ((theirs, torch_optimizer(name, momentum=0.0)), (ours, optim.sgd())):
+        train(model, rule, range(5), rule.init(model.params))
+    assert_same(theirs.params, ours.params, atol=1e-11)
+
+
 @optimizers
 @pytest.mark.parametrize("clip", [0.0, 0.3])
 def test_fifty_steps_of_torch_optim_are_those_of_optim(torch, name, clip):

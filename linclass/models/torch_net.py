@@ -20,6 +20,7 @@ from linclass.models.layers import BatchNorm
 from linclass.models.mlp import MLP
 from linclass.optim import Optimizer, Slots
 from linclass.params import Array, Params
+from linclass.settings import DEFAULT_MOMENTUM
 
 Tensor = Any
 LOSSES = ("softmax", "bce", "svm")
@@ -232,7 +233,7 @@ class TorchMLP:
 
 
 def torch_optimizer(
-    name: str, *, momentum: float = 0.0, weight_decay: float = 0.0, clip: float = 0.0
+    name: str, *, momentum: float | None = None, weight_decay: float = 0.0, clip: float = 0.0
 ) -> Optimizer:
     """`optim.make` with the arithmetic of torch.optim, for one model; the slots are those of `optim`.
 
@@ -243,6 +244,7 @@ def torch_optimizer(
     """
     checked = optim.make(name, momentum=momentum, weight_decay=weight_decay)
     torch = torch_module()
+    mu = DEFAULT_MOMENTUM if momentum is None else momentum
 
     def update(params: Params, grads: Params, slots: Slots, lr: Array, step: int) -> None:
         if len(lr) != 1:
@@ -252,7 +254,7 @@ def torch_optimizer(
         tensors = {key: torch.from_numpy(theta) for key, theta in params.items()}
         for key, tensor in tensors.items():
             tensor.grad = torch.from_numpy(_owned(grads[key]))
-        optimizer = _torch_optim(torch, name, tensors, float(lr[0]), momentum or optim.MOMENTUM, weight_decay)
+        optimizer = _torch_optim(torch, name, tensors, float(lr[0]), mu, weight_decay)
         for key, tensor in tensors.items():
             state = {theirs: torch.from_numpy(slots[ours][key]) for ours, theirs in _STATE[name].items()}
             optimizer.state[tensor] = {**state, "step": torch.tensor(float(step))}
@@ -285,7 +287,8 @@ def _torch_optim(
     common = {"lr": lr, "foreach": False}
     if name in ("sgd", "momentum", "nesterov"):
         mu = 0.0 if name == "sgd" else momentum
-        return torch.optim.SGD(groups, momentum=mu, nesterov=name == "nesterov", **common)
+        # torch refuses nesterov at momentum 0, where it is plain gradient descent
+        return torch.optim.SGD(groups, momentum=mu, nesterov=name == "nesterov" and mu > 0, **common)
     if name == "rmsprop":
         return torch.optim.RMSprop(groups, **common)
     if name == "adam":
