@@ -19,7 +19,7 @@ from linclass.run_data import data_of, load_data, note_data
 from linclass.runs import Run
 from linclass.settings import Experiment
 from linclass.whole_splits import evaluate
-from linclass.words import counted
+from linclass.words import counted, decimal
 
 CHECKED_ROWS = 100
 
@@ -136,8 +136,8 @@ def find_optimum(
                 "minimum of",
                 f"{data.title}, {counted(len(train), 'row')}, lambda = {settings.l2:g}{smoothing}",
             ),
-            ("cost", f"{found.cost:.10f}"),
-            ("loss", f"{found.loss:.10f}"),
+            ("cost", decimal(found.cost, 10)),
+            ("loss", decimal(found.loss, 10)),
             ("gradient norm", f"{found.gradient_norm:.2e}"),
             ("L-BFGS", f"{found.message} ({found.evaluations} passes over the data)"),
         ]
@@ -155,7 +155,7 @@ def _gaps(run: Run, model: Model, found: optimum.Optimum, train: Inputs) -> list
         gap = optimum.gap(cost, model.params, found)
         name = f"model {k}, " if trained.K > 1 else ""
         rows += [
-            (f"{name}cost of the run", f"{cost:.10f}"),
+            (f"{name}cost of the run", decimal(cost, 10)),
             (f"{name}gap in cost", f"{gap.cost:.3e}"),
             (f"{name}distance of the weights", f"{gap.distance:.3e}"),
         ]

@@ -18,6 +18,7 @@ from linclass.metrics import Interval, mean_interval, wilson_interval
 from linclass.resuming import why_over
 from linclass.runs import RESULTS, Run
 from linclass.settings import Experiment
+from linclass.words import decimal
 
 
 @dataclass(frozen=True)
@@ -98,11 +99,11 @@ def table(folds: Sequence[Fold]) -> list[tuple[str, ...]]:
         ("fold", "rows", "train accuracy", "validation loss", "validation accuracy", "95 % interval")
     ]
     for k, fold in enumerate(folds, start=1):
-        numbers = f"{100 * fold.train_accuracy:.2f} %", f"{fold.val_loss:.5f}"
+        numbers = f"{100 * fold.train_accuracy:.2f} %", decimal(fold.val_loss)
         rows.append((str(k), f"{fold.rows:,}", *numbers, *_share(fold.correct, fold.rows)))
     correct, n = sum(fold.correct for fold in folds), sum(fold.rows for fold in folds)
     loss = sum(fold.val_loss * fold.rows for fold in folds) / n
-    rows.append(("all", f"{n:,}", "", f"{loss:.5f}", *_share(correct, n)))
+    rows.append(("all", f"{n:,}", "", decimal(loss), *_share(correct, n)))
     return rows
 
 

@@ -16,7 +16,7 @@ from linclass.metrics import Reliability, confusion_matrix, reliability, wilson_
 from linclass.models.base import Classifier
 from linclass.params import Array
 from linclass.whole_splits import EVALUATION_ROWS, evaluate
-from linclass.words import counted
+from linclass.words import counted, decimal
 
 MISTAKES = 20
 CALIBRATION_BINS = 15
@@ -88,7 +88,7 @@ class Report:
 
     Attributes:
         model: which of the stack. classes: C names. probabilities: what they are, in words.
-        loss: mean, without the penalty; cost: with it.
+        loss: mean, without the penalty; cost: with it, NaN for an ensemble, which has none.
         confusion: `(C, C)` counts, row the true class. calibration: by the predicted class's probability.
         mistakes: the most confident first, by log-odds.
         edges, right, wrong: histogram `(B + 1,)`, `(B,)`, `(B,)` of the true class's probability, where the
@@ -115,8 +115,8 @@ class Report:
         """Its numbers by name, as text."""
         low, high = self.interval
         return {
-            "loss": f"{self.loss:.5f}",
-            "cost": f"{self.cost:.5f}",
+            "loss": decimal(self.loss),
+            **({} if np.isnan(self.cost) else {"cost": decimal(self.cost)}),
             "accuracy": f"{100 * self.accuracy:.2f} %",
             "95 % interval": f"{100 * low:.2f} to {100 * high:.2f} %",
         }
@@ -327,17 +327,8 @@ def _probability(report: Report) -> str:
 
 
 def _summary(report: Report) -> Table:
-    low, high = report.interval
-    return [
-        ("loss", "cost", "accuracy", "95 % interval", "right"),
-        (
-            f"{report.loss:.5f}",
-            f"{report.cost:.5f}",
-            f"{100 * report.accuracy:.2f} %",
-            f"{100 * low:.2f} to {100 * high:.2f} %",
-            f"{report.correct:,} of {report.rows:,}",
-        ),
-    ]
+    scores = report.scores() | {"right": f"{report.correct:,} of {report.rows:,}"}
+    return [tuple(scores), tuple(scores.values())]
 
 
 def _per_class(report: Report) -> Table:

@@ -21,12 +21,14 @@ import numpy as np
 from linclass import __version__, blas, callbacks, legacy
 from linclass.datasets import batches
 from linclass.datasets.dataset import Dataset
+from linclass.datasets.inputs import Inputs
 from linclass.errors import DivergedError, InterruptedRun
 from linclass.history import History
 from linclass.job import Job, build, stoppers
 from linclass.listener import Listener
 from linclass.metrics import Interval, mean_interval
 from linclass.models.base import Model
+from linclass.models.build import build_model
 from linclass.params import Array
 from linclass.profile import Profile
 from linclass.progress import PYTHON
@@ -36,8 +38,11 @@ from linclass.runs import RESULTS, Run, claim, reopen, space_needed
 from linclass.settings import Experiment, option_name
 from linclass.train_state import TrainState
 from linclass.training import Callback, Trainer
+from linclass.words import decimal
 
 HEALTH_ROWS = 200
+WORSE = 1000.0
+"""Times the cost it began with: what ends there has diverged, though every number is finite."""
 
 
 @dataclass(frozen=True)
@@ -262,8 +267,33 @@ def _train(job: Job, directory: Run, listener: Listener) -> Result:
     word = "diverged" if state.diverged.all() else "finished"
     if word == "finished" and state.epoch not in directory.snapshots:
         directory.snapshot(state)  # no epoch ended here: there was nothing left to train
+    worse = ended_worse(job)
+    for k, text in worse.items():
+        note(f"{callbacks.who(trainer, k)}{text}")
+    if worse and all(k in worse or state.diverged[k] for k in range(trainer.model.K)):
+        directory.finish(state, "diverged")
+        raise DivergedError(f"{next(iter(worse.values()))} ({directory.path} is kept)")
     directory.finish(state, word)
     return Result(directory.path, settings, state.history, job.dataset.is_sample)
+
+
+def ended_worse(job: Job) -> dict[int, str]:
+    """Of each model that ended far worse than it began, without a number that is not finite: what and why.
+
+    What it began with is worked out anew, so that a resumed run knows it too.
+    """
+    settings, dataset = job.settings, job.dataset
+    start = build_model(settings, dataset.features, len(dataset.classes))
+    x, y = Inputs(dataset.train, job.scaler, settings.dtype).rows(slice(0, HEALTH_ROWS))
+    began = start.loss_sums(x, y)[0] / len(x) + start.penalty()
+    ended = job.trainer.state.history.last("train_cost")
+    is_worse = (ended >= WORSE * began) & ~job.trainer.state.diverged
+    return {
+        int(k): f"the cost ended at {decimal(ended[k])}, {ended[k] / began[k]:.3g} times what it began with "
+        f"({decimal(began[k])}), with eta = {settings.eta:g}: try a smaller learning rate, such as --eta "
+        f"{settings.eta / 10:g}, or look for one with `linclass lr-range`"
+        for k in np.flatnonzero(is_worse)
+    }
 
 
 def _health(job: Job, note: callbacks.Note) -> list[Callback]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from linclass.params import Array
+from linclass.words import decimal
 
 
 class Interval(NamedTuple):
@@ -23,8 +24,8 @@ class Interval(NamedTuple):
     def text(self, percent: bool = False) -> str:
         """Such as `38.97 ± 0.12 %` or `1.899 ± 0.002`; the mean alone where there is one value."""
         scale, digits, unit = (100, 2, " %") if percent else (1, 5, "")
-        spread = "" if math.isnan(self.half_width) else f" ± {self.half_width * scale:.{digits}f}"
-        return f"{self.mean * scale:.{digits}f}{spread}{unit}"
+        spread = "" if math.isnan(self.half_width) else f" ± {decimal(self.half_width * scale, digits)}"
+        return f"{decimal(self.mean * scale, digits)}{spread}{unit}"
 
 
 def mean_interval(values: Array) -> Interval:

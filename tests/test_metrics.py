@@ -15,6 +15,7 @@ from linclass.metrics import (
     total_variation,
     wilson_interval,
 )
+from linclass.words import decimal
 
 
 @given(st.lists(st.floats(-10, 10), min_size=2, max_size=20))
@@ -29,6 +30,14 @@ def test_mean_interval_is_students(values: list[float]) -> None:
 def test_a_single_value_has_no_interval() -> None:
     assert mean_interval(np.array([0.25, np.nan])).text(percent=True) == "25.00 %"
     assert mean_interval(np.array([1.0, 2.0])).text() == "1.50000 ± 6.35310"
+
+
+def test_large_numbers_have_exponents() -> None:
+    assert mean_interval(np.array([75125731258620689305363573374976.0])).text() == "7.51257e+31"
+    assert mean_interval(np.array([2e6, 4e6])).text() == "3.00000e+06 ± 1.27062e+07"
+    assert decimal(999999.0) == "999999.00000"
+    assert decimal(-1e6, 4) == "-1.0000e+06"
+    assert decimal(float("nan")) == "nan"
 
 
 @given(st.integers(1, 500), st.data())

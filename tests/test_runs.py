@@ -15,10 +15,12 @@ import pytest
 import linclass
 from linclass import files
 from linclass.errors import DataError, DivergedError, InterruptedRun, RunTakenError, StorageError, UsageError
-from linclass.experiment import resume, run, run_or_take_up
+from linclass.experiment import ended_worse, resume, run, run_or_take_up
 from linclass.history import Row
+from linclass.job import build
 from linclass.listener import Listener
 from linclass.replicas import Replicas
+from linclass.run_data import load_data
 from linclass.runs import load_run
 from linclass.scoring import evaluate_run
 from linclass.search import grid_search
@@ -260,6 +262,38 @@ def test_a_diverged_run_keeps_what_it_had(own_npz: Path, tmp_path: Path) -> None
     assert found.status["status"] == "diverged"
     assert "--eta 1e+199" in found.status["notes"][-1]
     assert np.isfinite(found.model().params.flat).all()
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_run_that_ends_a_thousand_times_worse_than_it_began_has_diverged(
+    own_npz: Path, tmp_path: Path
+) -> None:
+    """Though every number is finite; after a resume too."""
+    words = r"the cost ended at \d\.\d+e\+\d+, .* times what it began with \(1\.\d+\), with eta = 1e\+30: try"
+    with pytest.raises(DivergedError, match=words):
+        run(settings(own_npz, eta=1e30, l2=0.0), out=tmp_path / "r")
+    found = load_run(tmp_path / "r")
+    assert found.status["status"] == "diverged"
+    assert "times what it began with" in found.status["notes"][-1]
+    assert np.isfinite(found.history.column("train_cost")).all()
+    with pytest.raises(InterruptedRun):
+        run(settings(own_npz, eta=1e30, l2=0.0), out=tmp_path / "part", listener=InterruptAt(3))
+    with pytest.raises(DivergedError, match=words):
+        resume(tmp_path / "part")
+
+
+def test_of_several_models_only_some_ended_worse(own_npz: Path) -> None:
+    chosen = settings(own_npz, seeds=3).resolved()
+    job = build(chosen, load_data(chosen))
+    history = job.trainer.state.history
+    x, y = job.train.rows(slice(0, 200))
+    began = job.model.loss_sums(x, y)[0] / 200 + job.model.penalty()
+    for k, factor in enumerate((1.0, 2000.0, 500.0)):
+        row = dict.fromkeys(history.columns, 0.0)
+        history.append(row | {"model": k, "epoch": 1, "train_cost": factor * began[k]})
+    ((k, text),) = ended_worse(job).items()
+    assert k == 1
+    assert " 2e+03 times what it began with (1." in text
 
 
 def test_overfitting_stops_the_run_and_is_written_down(own_npz: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from linclass.search.found import Found
 from linclass.search.trials import best_row, order
 from linclass.settings import Experiment, option_name
-from linclass.words import counted
+from linclass.words import counted, decimal
 
 _SHOWN = 20
 _CURVES = 4
@@ -128,7 +128,7 @@ def _cells(row: dict[str, Any], fields: list[str]) -> tuple[str, ...]:
         "*" if row["close"] else "",
         str(row["trial"]),
         *(str(row[name]) for name in fields),
-        f"{row['val_loss']:.4f}",
+        decimal(row["val_loss"], 4),
         accuracy,
         f"{row['best_epoch']} of {row['epochs']}",
         row["status"],

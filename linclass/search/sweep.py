@@ -26,7 +26,7 @@ from linclass.search.packs import Pack, PackResult
 from linclass.search.spaces import Space
 from linclass.search.trials import Result, Trial
 from linclass.settings import Experiment
-from linclass.words import counted
+from linclass.words import counted, decimal
 
 Propose = Callable[[Sequence[Result]], Sequence[Trial]]
 """The finished results in the order of their trials -> the next trials; none when the search is over."""
@@ -261,7 +261,7 @@ def _told(result: PackResult, done: int, total: int) -> str:
     values = ", ".join(f"{name} {value}" for name, value in best.trial.values.items())
     score = best.score
     return (
-        f"pack {done}/{total}, {who}: {values}: validation loss {score.val_loss:.4f}, "
+        f"pack {done}/{total}, {who}: {values}: validation loss {decimal(score.val_loss, 4)}, "
         f"accuracy {100 * score.val_accuracy:.2f} %, epoch {score.best_epoch} of {score.epochs}"
         + (f", {score.status}" if score.status != "finished" else "")
     )
