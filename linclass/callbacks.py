@@ -16,7 +16,7 @@ from linclass.history import Row
 from linclass.params import Array
 from linclass.train_state import TrainState
 from linclass.training import Callback, Trainer
-from linclass.words import counted
+from linclass.words import counted, decimal
 
 Note = Callable[[str], None]
 
@@ -62,7 +62,8 @@ class OverfitMonitor(Callback):
         stopping = self.action == "stop"
         self.note(
             f"{who(trainer, k)}overfitting at epoch {trainer.state.history.epochs}: "
-            f"|train cost - validation cost| = {difference:.5f} is above the threshold {self.threshold:g}"
+            f"|train cost - validation cost| = {decimal(difference)} is above the threshold "
+            f"{self.threshold:g}"
             + ("; stopped here" if stopping else "; going on (--overfit-action stop would stop here)")
         )
         if stopping:
@@ -107,13 +108,15 @@ class HealthMonitor(Callback):
     def on_epoch_end(self, trainer: Trainer) -> None:
         for k in map(int, np.flatnonzero(trainer.state.active)):
             rows = trainer.state.history.of_model(k)
-            loss = rows[-1]["running_loss"]
-            found = health.verdict(loss, rows[-1]["running_accuracy"], self.classes)
+            losses = [row["running_loss"] for row in rows[: self.epochs]]
+            loss, accuracy = losses[-1], rows[-1]["running_accuracy"]
+            found = health.verdict(losses, accuracy, self.classes)
             if found == "exploded" and len(rows) == 1:
                 self._say(trainer, k, f"exploded in epoch 1: the average loss was {loss:.3g}")
             elif found == "stuck" and len(rows) == self.epochs:
                 chance = f"guessing costs {np.log(self.classes):.4f}"
-                self._say(trainer, k, f"stuck: after {self.epochs} epochs the loss is {loss:.4f}, {chance}")
+                what = f"stuck: after {self.epochs} epochs the loss is {decimal(loss, 4)}, {chance}"
+                self._say(trainer, k, f"{what}, and it does not fall")
 
     def _say(self, trainer: Trainer, k: int, what: str) -> None:
         layers = health.layers_of(trainer.model, self.rows(), k)

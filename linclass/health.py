@@ -1,8 +1,8 @@
 """Why a network does not learn: dead units, vanished gradients, an exploded start; layer by layer.
 
 A softmax classifier that guesses pays ln C (2.303 for ten classes). One that still pays that after some
-epochs is stuck; one whose average during an epoch is far above it was thrown out and may never come back,
-although every number is finite.
+epochs, and no less from epoch to epoch, is stuck; one whose average during an epoch is far above it was
+thrown out and may never come back, although every number is finite.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from linclass.params import Array, Params
 
 STUCK_SHARE = 0.99
 """Of ln C: a loss above this has learnt nothing yet."""
+FALLING_SHARE = 1e-3
+"""Of ln C: a loss that falls by more than this in each epoch is on its way."""
 EXPLODED_FACTOR = 20.0
 """Times ln C: an epoch's average loss above this is called exploded."""
 VANISHED_RATIO = 1e-4
@@ -56,12 +58,17 @@ def _gradient_norms(grads: Params, k: int) -> list[float]:
     return [float(np.linalg.norm(grads[name][k])) for name in weights]
 
 
-def verdict(loss: float, accuracy: float, classes: int) -> str:
-    """What an epoch's averages say: "stuck", "exploded", or "" where there is nothing to say."""
+def verdict(losses: Sequence[float], accuracy: float, classes: int) -> str:
+    """What the epochs' averages say: "stuck", "exploded", or "" where there is nothing to say.
+
+    losses: of the epochs so far. accuracy: of the last one.
+    """
     chance = np.log(classes)
-    if loss > EXPLODED_FACTOR * chance:
+    if losses[-1] > EXPLODED_FACTOR * chance:
         return "exploded"
-    return "stuck" if loss > STUCK_SHARE * chance and accuracy < 1.5 / classes else ""
+    is_at_chance = losses[-1] > STUCK_SHARE * chance and accuracy < 1.5 / classes
+    falls = len(losses) > 1 and bool((-np.diff(losses) > FALLING_SHARE * chance).all())
+    return "stuck" if is_at_chance and not falls else ""
 
 
 def reason(layers: Sequence[LayerHealth]) -> str:

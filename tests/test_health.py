@@ -13,6 +13,8 @@ from linclass.models.mlp import MLP
 from linclass.runs import load_run
 from linclass.settings import Experiment
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 
 def trained_notes(tmp_path: Path, **changes: object) -> list[str]:
     base = {
@@ -55,11 +57,37 @@ def test_dead_units_and_vanished_gradients_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("loss", "accuracy", "word"),
-    [(2.25, 0.1, ""), (2.303, 0.1, "stuck"), (700.0, 0.1, "exploded"), (5.0, 0.12, "stuck"), (5.0, 0.3, "")],
+    ("losses", "accuracy", "word"),
+    [
+        ([2.25], 0.1, ""),
+        ([2.303], 0.1, "stuck"),
+        ([700.0], 0.1, "exploded"),
+        ([5.0], 0.12, "stuck"),
+        ([5.0], 0.3, ""),
+        ([2.3035, 2.3031, 2.3028], 0.1, "stuck"),
+        ([7.0, 2.3035, 2.3031], 0.1, "stuck"),
+        ([2.303, 9.0, 2.302], 0.1, "stuck"),
+        ([2.82, 2.7, 2.6], 0.1, ""),
+        ([2.33, 2.31, 2.3], 0.1, ""),
+    ],
 )
-def test_the_verdict_on_an_epoch(loss: float, accuracy: float, word: str) -> None:
-    assert health.verdict(loss, accuracy, 10) == word
+def test_the_verdict_on_the_epochs_so_far(losses: list[float], accuracy: float, word: str) -> None:
+    assert health.verdict(losses, accuracy, 10) == word
+
+
+@pytest.mark.parametrize("eta", [0.003, 0.01, 0.03])
+def test_a_network_whose_loss_falls_is_never_called_stuck(eta: float, tmp_path: Path) -> None:
+    """From a start that costs far more than guessing, at several speeds."""
+    rng = np.random.default_rng(0)
+    y = np.arange(200) % 5
+    x = rng.normal(size=(200, 8)) + 2 * np.eye(5, 8)[y]
+    np.savez(tmp_path / "own.npz", x_train=x, y_train=y, x_test=x[:50], y_test=y[:50])
+    changes = {"dataset": str(tmp_path / "own.npz"), "train_size": 150, "init": "normal", "init_std": 0.7}
+    notes = trained_notes(tmp_path, **changes, eta=eta, hidden="20", seeds=5, dtype="float64")
+    losses = load_run(tmp_path / "r").history.matrix("running_loss")
+    assert losses[0].max() > np.log(5)
+    assert (np.diff(losses, axis=0) < 0).all()
+    assert notes == []
 
 
 def test_layers_by_hand() -> None:
