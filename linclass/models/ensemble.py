@@ -41,5 +41,6 @@ class Ensemble:
         return self._loss(self.scores(x), y, gradient=False)
 
     def penalty(self) -> Array:
-        """`(K,)` zeros: the members were penalised, the mean of their probabilities is not."""
-        return np.zeros(self.K)
+        """`(K,)` NaN: the members were penalised, the mean of their probabilities has no weights, and so no
+        cost."""
+        return np.full(self.K, np.nan)
