@@ -20,6 +20,7 @@ from linclass.errors import DivergedError, TooFewRowsError, UsageError
 from linclass.help import Command
 from linclass.options import chosen, experiment_options, run_options
 from linclass.settings import Experiment, changes_told, option_name, shown
+from linclass.words import decimal
 
 if TYPE_CHECKING:
     from linclass.experiment import Result
@@ -218,42 +219,59 @@ def lab_line(task: str, rows: Sequence[Row]) -> str:
         return float(sum(row[name] for row in rows)) / len(rows)
 
     return (
-        f"{task} | Epoch: {rows[0]['epoch']} | Train Loss: {mean('running_loss'):.4f} "
-        f"| Train Acc:{100 * mean('running_accuracy'):.4f} | Val Loss: {mean('val_loss'):.4f} "
+        f"{task} | Epoch: {rows[0]['epoch']} | Train Loss: {decimal(mean('running_loss'), 4)} "
+        f"| Train Acc:{100 * mean('running_accuracy'):.4f} | Val Loss: {decimal(mean('val_loss'), 4)} "
         f"| Val Acc:{100 * mean('val_accuracy'):.4f}"
     )
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A published number and the measured one: column `column` of values.csv after `epoch` epochs."""
+    """A published number and the measured one: column `column` of values.csv after `epoch` epochs.
+
+    stopped: how many of the `replicas` had stopped before; they are measured at their last epoch.
+    """
 
     epoch: int
     column: str
     published: float
     measured: Interval
+    stopped: int
+    replicas: int
 
     def texts(self) -> tuple[str, str, str, str, str]:
         """epoch, column, published, measured, difference."""
         percent = self.column.endswith("accuracy")
         gap = self.measured.mean - self.published
         return (
-            str(self.epoch),
+            f"{self.epoch} ({self.stopped} of {self.replicas} ended before)"
+            if self.stopped
+            else str(self.epoch),
             self.column,
             f"{100 * self.published:.2f} %" if percent else f"{self.published:g}",
             self.measured.text(percent),
-            f"{100 * gap:+.2f} points" if percent else f"{gap:+.5f}",
+            f"{100 * gap:+.2f} points" if percent else f"{'+' if gap >= 0 else ''}{decimal(gap)}",
         )
 
 
 def compare_numbers(published: Mapping[int, Mapping[str, float]], result: Result) -> list[Compared]:
-    """Each published number that the run reached, with the measured mean over the replicas."""
+    """Each published number of the epochs that were to be trained, with the measured mean over the replicas.
+
+    A replica that stopped before is in the mean with its last value.
+    """
     from linclass.metrics import mean_interval
 
     history = result.history
     return [
-        Compared(epoch, column, value, mean_interval(history.matrix(column)[epoch - 1]))
+        Compared(
+            epoch,
+            column,
+            value,
+            mean_interval(history.at(column, epoch)),
+            stopped=int((history.last("epoch") < epoch).sum()),
+            replicas=history.K,
+        )
         for epoch, numbers in published.items()
         for column, value in numbers.items()
-        if epoch <= history.epochs and column in history.columns
+        if epoch <= result.settings.epochs and column in history.columns
     ]

@@ -90,6 +90,11 @@ class History:
             table[row["epoch"] - 1, row.get("model", 0)] = row[name]
         return table
 
+    def at(self, name: str, epoch: int) -> Array:
+        """Column `name` of each model after `epoch`, `(K,)`: of one that stopped before its last value, NaN
+        of one without rows."""
+        return np.array([rows[min(epoch, len(rows)) - 1][name] if rows else np.nan for rows in self._models])
+
     def last(self, name: str) -> Array:
         """The last value of column `name` of each model, `(K,)`; NaN for a model without rows."""
         return np.array([rows[-1][name] if rows else np.nan for rows in self._models])

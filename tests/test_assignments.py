@@ -138,7 +138,7 @@ def test_comparison_takes_the_mean_over_seeds_at_the_published_epoch() -> None:
             numbers = dict.fromkeys((*COLUMNS, "test_accuracy"), 0.1 * epoch + 0.02 * model)
             history.append({**numbers, "epoch": epoch, "model": model})
     result = Result(Path("r"), assignment("exp1").settings, history, False)
-    published = {2: {"test_accuracy": 0.25, "unknown": 1.0}, 9: {"test_accuracy": 0.5}}
+    published = {2: {"test_accuracy": 0.25, "unknown": 1.0}, 50: {"test_accuracy": 0.5}}
     (compared,) = compare_numbers(published, result)
     assert compared.measured.mean == pytest.approx(0.21)
     assert compared.texts()[:3] == ("2", "test_accuracy", "25.00 %")
@@ -146,6 +146,19 @@ def test_comparison_takes_the_mean_over_seeds_at_the_published_epoch() -> None:
     assert compared.measured.bounds()[0] == pytest.approx(
         0.21 - 12.706 * np.std([0.2, 0.22], ddof=1) / 2**0.5, abs=1e-4
     )
+
+
+def test_a_replica_that_stopped_stays_in_the_mean_and_is_counted() -> None:
+    history = History(3, test=True)
+    for epoch, models in ((1, (0, 1, 2)), (2, (0, 2)), (3, (2,))):
+        for model in models:
+            numbers = dict.fromkeys((*COLUMNS, "test_accuracy"), 0.1 * epoch)
+            history.append({**numbers, "epoch": epoch, "model": model})
+    result = Result(Path("r"), assignment("exp1").settings, history, False)
+    first, third, tenth = compare_numbers({e: {"test_accuracy": 0.5} for e in (1, 3, 10)}, result)
+    assert [one.measured.mean for one in (first, third, tenth)] == pytest.approx([0.1, 0.2, 0.2])
+    assert [one.texts()[0] for one in (first, third)] == ["1", "3 (2 of 3 ended before)"]
+    assert tenth.texts()[0] == "10 (3 of 3 ended before)"
 
 
 def test_python_m_from_the_checkout() -> None:

@@ -229,10 +229,11 @@ def test_values_that_are_not_finite_are_skipped_and_infinite_ones_reported():
     assert note(simple([3, np.nan, 1])) == ""  # an epoch without a value is not a failure
 
 
-def test_a_seed_that_diverged_is_reported():
+def test_a_seed_that_ended_is_reported():
     figure = simple(np.array([[1.0, 2.0], [1.0, np.nan]]))
     np.testing.assert_array_equal(line(figure).get_ydata(), [1.5, 1])
-    assert "infinite values left out" in note(figure)
+    assert note(figure) == "mean of 2 seeds, band: min to max; a seed that ended is left out from there on"
+    assert "infinite values left out" in note(simple(np.array([[1.0, np.inf], [1.0, np.nan], [1.0, 2.0]])))
 
 
 def test_a_diverged_run_shows_how_long_it_went_on(tmp_path):

@@ -84,6 +84,13 @@ def note_on(arrays: Sequence[Array], grouped: bool) -> str:
     means = ([f"{K} seeds"] if K > 1 else []) + (["neighbouring epochs"] if grouped else [])
     note = f"mean of {' and '.join(means)}, band: min to max" if means else ""
     # NaN in a whole epoch is a number nobody asked for; inf, or NaN in some seeds only, is a failure.
-    failed = [~(np.abs(values) < _HUGE) & ~np.isnan(values).all(axis=1, keepdims=True) for values in arrays]
+    # NaN to the end is a seed that stopped.
+    stopped = [np.logical_and.accumulate(np.isnan(values)[::-1])[::-1] for values in arrays]
+    failed = [
+        ~(np.abs(values) < _HUGE) & ~np.isnan(values).all(axis=1, keepdims=True) & ~ended
+        for values, ended in zip(arrays, stopped, strict=True)
+    ]
     lost = "infinite values left out" if any(mask.any() for mask in failed) else ""
-    return "; ".join(part for part in (note, lost) if part)
+    some = any((ended.any(axis=1) & ~ended.all(axis=1)).any() for ended in stopped)
+    left = "a seed that ended is left out from there on" if some else ""
+    return "; ".join(part for part in (note, left, lost) if part)
