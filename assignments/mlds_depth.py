@@ -76,6 +76,7 @@ STUDY = Study(
         overfit_action="ignore",
     ),
     find=find,
+    varies=("hidden",),
 )  # fmt: skip
 
 if __name__ == "__main__":

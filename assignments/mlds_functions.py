@@ -104,7 +104,8 @@ def _drops(losses: Losses) -> Claim:
     def largest(loss: Array) -> Array:
         start, width = round(EARLY * len(loss)), max(1, round(WINDOW * len(loss)))
         level = np.log10(loss[start:])
-        return np.asarray((level[:-width] - level[width:]).max(axis=0))
+        falls = level[:-width] - level[width:]
+        return np.asarray(falls.max(axis=0)) if len(falls) else np.full(loss.shape[1], np.nan)
 
     found, text = _compared(losses, largest)
     numbers = f"largest fall of log10(loss) within {100 * WINDOW:g} % of the epochs, {text}"

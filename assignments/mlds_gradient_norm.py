@@ -15,7 +15,7 @@ from linclass.listener import Listener
 from linclass.metrics import Interval, mean_interval
 from linclass.params import Array
 from linclass.plots import Figure
-from linclass.settings import Experiment
+from linclass.settings import DEFAULT_BATCH_SIZE, Experiment
 from linclass.study import (
     DEPENDS,
     Claim,
@@ -84,7 +84,7 @@ def _picture(name: str, track: Track, settings: Experiment) -> Figure:
     epochs = np.arange(1, len(track.loss) + 1)
     title = f"{name}: loss and gradient norm after every epoch\n"
     title += f"{settings.hidden.replace(',', '-')} {settings.activation}, {settings.optimizer}, "
-    title += f"η = {settings.eta:g}, batch {settings.batch_size}"
+    title += f"η = {settings.eta:g}, batch {settings.batch_size or DEFAULT_BATCH_SIZE}"
     series = {"training loss": track.loss, "gradient norm": track.norm}
     return plots.curves(epochs, series, title=title, ylabel="training loss, ||gradient||", log_y=True)
 

@@ -115,6 +115,7 @@ STUDY = Study(
         overfit_action="ignore",
     ),
     find=find,
+    varies=("batch_size",),
 )
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import click
 import numpy as np
 
-from linclass import files, workers
+from linclass import files, legacy, workers
 from linclass.datasets import batches
 from linclass.datasets.dataset import Split
 from linclass.datasets.inputs import Inputs
@@ -23,7 +23,7 @@ from linclass.models.build import build_model, build_optimizer
 from linclass.params import Array
 from linclass.run_data import load_data, note_data
 from linclass.settings import Experiment
-from linclass.study import DEPENDS, Claim, Findings, Study, is_above, is_below, verdict
+from linclass.study import DEPENDS, WITHOUT, Claim, Findings, Study, is_above, is_below, verdict
 from linclass.whole_splits import evaluate
 
 EVALUATED_EVERY = 5
@@ -84,8 +84,8 @@ def numbers_of(task: Task) -> list[dict[str, float]] | None:
         kept = files.read_json(task.path)
     except DataError:
         return None
-    # a field that has come since counts with its default
-    return list(kept["epochs"]) if Experiment.from_dict(kept["settings"]) == task.settings else None
+    same = legacy.experiment(kept["settings"], kept.get("format", 1)) == task.settings
+    return list(kept["epochs"]) if same else None
 
 
 def train(task: Task) -> None:
@@ -103,7 +103,8 @@ def train(task: Task) -> None:
                 loss, accuracy = evaluate(model, inputs)
                 numbers |= {f"{name}_loss": float(loss[0]), f"{name}_accuracy": float(accuracy[0])}
             epochs.append(numbers)
-    files.write_json(task.path, {"settings": settings.to_dict(), "epochs": epochs})
+    found = {"format": legacy.FORMAT, "settings": settings.to_dict(), "epochs": epochs}
+    files.write_json(task.path, found)
 
 
 @functools.lru_cache(maxsize=1)
@@ -226,6 +227,8 @@ STUDY = Study(
     source="NTU MLDS homework 1, number of parameters against generalisation",
     settings=SETTINGS,
     find=find,
+    varies=("hidden",),
+    without=(*WITHOUT, "seeds", "schedule", "drop_last", "augment"),
     options=(
         click.option(
             "--models",

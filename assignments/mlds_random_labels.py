@@ -79,6 +79,7 @@ STUDY = Study(
         overfit_action="ignore", test=True,
     ),
     find=find,
+    varies=("label_noise",),
 )  # fmt: skip
 
 if __name__ == "__main__":

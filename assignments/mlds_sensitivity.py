@@ -31,10 +31,6 @@ def find(settings: Experiment, *, data_dir: Path | None, listener: Listener) -> 
     """Train at each batch size; sensitivity on test rows, sharpness on training rows."""
     rows, measured = 0, dict[int, dict[str, Array]]()
     for n in BATCHES:
-        if rows and n > rows and n == CLAIMED_BEST:
-            raise UsageError(
-                f"there are {rows} training rows: expected at least {n}, the batch that is judged"
-            )
         if rows and n > rows:
             listener.note(f"batch {n}: left out, there are only {rows} training rows")
             continue
@@ -54,6 +50,11 @@ def find(settings: Experiment, *, data_dir: Path | None, listener: Listener) -> 
         values = [s.loss, s.probabilities, s.scores, sharp.random, sharp.ascent]
         columns = {name: history.last(name) for name in ("train_loss", "val_loss", "test_accuracy")}
         measured[n] = columns | dict(zip(MEASURES, values, strict=True))
+    if len(measured) < 2:
+        raise UsageError(
+            f"mlds_sensitivity compares batches of {BATCHES[0]}, {BATCHES[1]}, ... rows: expected at least "
+            f"{BATCHES[1]} training rows, not {rows}"
+        )
     table: list[tuple[str, ...]] = [("batch", "steps", "train loss", "val loss", "test accuracy", *MEASURES)]
     for n, numbers in measured.items():
         texts = (_text(numbers[name], "accuracy" in name) for name in numbers)
@@ -95,22 +96,13 @@ def _pictures(measured: dict[int, dict[str, Array]], settings: Experiment) -> di
 
 
 def _claims(measured: dict[int, dict[str, Array]]) -> list[Claim]:
-    sizes = list(measured)
-    correct = {n: measured[n]["test_accuracy"] for n in sizes}
-    best = max(sizes, key=lambda n: float(correct[n].mean()))
-    claimed = correct[CLAIMED_BEST]
-    rivals = {n: mean_interval(claimed - correct[n]) for n in sizes if n != CLAIMED_BEST}
-    lines = [f"500 - {n:,}: {interval.text(percent=True)}" for n, interval in rivals.items()]
+    correct = {n: numbers["test_accuracy"] for n, numbers in measured.items()}
     trend = {name: _trend(measured, name) for name in MEASURES}
     sensitive = [is_below(trend[name]) for name in MEASURES[:3]]
     sharp = [is_above(trend[name]) for name in MEASURES[3:]]
     told = {name: f"{name}: {interval.text()}" for name, interval in trend.items()}
     return [
-        Claim(
-            "batch 500 is best",
-            verdict(all(is_above(interval) for interval in rivals.values())),
-            f"highest mean test accuracy at batch {best:,}; test accuracy in points, {'; '.join(lines)}",
-        ),
+        *_best(correct),
         Claim(
             "the larger the batch, the lower the sensitivity",
             verdict(all(sensitive)) if all(sensitive) or not any(sensitive) else DEPENDS,
@@ -121,6 +113,23 @@ def _claims(measured: dict[int, dict[str, Array]]) -> list[Claim]:
             verdict(all(sharp)) if all(sharp) or not any(sharp) else DEPENDS,
             "change of log10 for ten times the batch: " + "; ".join(told[name] for name in MEASURES[3:]),
         ),
+    ]
+
+
+def _best(correct: dict[int, Array]) -> list[Claim]:
+    """None where there are too few rows for that batch."""
+    if CLAIMED_BEST not in correct:
+        return []
+    best = max(correct, key=lambda n: float(correct[n].mean()))
+    own = correct[CLAIMED_BEST]
+    rivals = {n: mean_interval(own - other) for n, other in correct.items() if n != CLAIMED_BEST}
+    lines = [f"{CLAIMED_BEST} - {n:,}: {interval.text(percent=True)}" for n, interval in rivals.items()]
+    return [
+        Claim(
+            f"batch {CLAIMED_BEST} is best",
+            verdict(all(is_above(interval) for interval in rivals.values())),
+            f"highest mean test accuracy at batch {best:,}; test accuracy in points, {'; '.join(lines)}",
+        )
     ]
 
 
@@ -140,6 +149,7 @@ STUDY = Study(
         overfit_action="ignore",
     ),
     find=find,
+    varies=("batch_size",),
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from linclass.models.base import Model
 from linclass.models.build import build_model
 from linclass.params import Array
 from linclass.settings import Experiment
-from linclass.study import DEPENDS, SUPPORTED, Claim, Findings, Study, is_above, trained, verdict
+from linclass.study import DEPENDS, SUPPORTED, WITHOUT, Claim, Findings, Study, is_above, trained, verdict
 from linclass.training import Callback, Trainer
 
 ROWS = 1000
@@ -44,7 +44,7 @@ class Recording(Callback):
 
 def find(settings: Experiment, *, data_dir: Path | None, listener: Listener) -> Findings:
     """Train, and look at the whole model, at layer 1 and at the last layer."""
-    every = settings.snapshot_every or 5
+    every = settings.snapshot_every or settings.epochs
     recording = Recording(every)
     job = trained(settings, recording, data_dir=data_dir, listener=listener)
     tracks = np.stack(recording.points, axis=1)  # (K, snapshots, P)
@@ -138,6 +138,7 @@ STUDY = Study(
         snapshot_every=5, overfit_action="ignore",
     ),
     find=find,
+    without=[name for name in WITHOUT if name != "snapshot_every"],
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -65,6 +65,9 @@ class Findings:
     tables: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
 
 
+WITHOUT = ("snapshot_every", "overfit_threshold", "overfit_action", "patience", "test")
+"""What is no option of a study: it trains to the end, in memory, and logs what it needs."""
+
 Investigation = Callable[..., Findings]
 """(settings, *, data_dir, listener, and the study's own options) -> Findings."""
 
@@ -80,6 +83,7 @@ class Study:
         find: trains, measures, judges.
         varies: the experiment fields that `find` sets itself, and which cannot be given.
         options: click decorators for options that only this study has.
+        without: the experiment fields that have no effect on it, and are no options of it.
     """
 
     name: str
@@ -89,6 +93,7 @@ class Study:
     find: Investigation
     varies: Sequence[str] = ()
     options: Sequence[Callable[[Any], Any]] = ()
+    without: Sequence[str] = WITHOUT
 
     def run(
         self,
@@ -150,7 +155,8 @@ class Study:
         out = run_option(
             "--out", type=PATH, help=f"directory of the study [default: result_pics/{self.name}]"
         )
-        options = [experiment_options(self.settings), *self.options]
+        fields = [field for field in self.settings.to_dict() if field not in self.without]
+        options = [experiment_options(self.settings, only=fields), *self.options]
         for add in (quiet_option, threads_option, data_dir_option, out, *reversed(options)):
             command = add(command)
         return click.command(self.name, cls=Command, help=f"{self.title}\n\n{self.source}.")(command)
@@ -181,9 +187,9 @@ def fit(job: Job, *watching: Callback, listener: Listener = PYTHON, label: str =
     Args:
         watching: callbacks. label: what the listener is told it is.
     """
-    from linclass.callbacks import Progress
+    from linclass.callbacks import DivergenceNote, Progress
 
-    job.trainer.callbacks += [*watching, Progress(listener.epoch)]
+    job.trainer.callbacks += [*watching, DivergenceNote(listener.note), Progress(listener.epoch)]
     listener.start(f"memory: {label or job.settings.dataset}", 0, job.settings.epochs)
     try:
         job.fit()

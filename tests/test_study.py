@@ -56,6 +56,12 @@ def test_a_study_of_more_rows_than_the_sample_has_takes_all_of_it(
     assert "--train-size is 4,000: the training split has only 2,000 rows" in capsys.readouterr().err
 
 
+def test_what_has_no_effect_on_a_study_is_no_option_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    for option in ("--patience=3", "--no-test", "--overfit-action=stop"):
+        assert call(STUDY.command(), [option], prog_name="mlds_test") == 2
+        assert "No such option" in capsys.readouterr().err
+
+
 def test_a_wrong_value_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(STUDY.command(), ["--eta", "-1"], prog_name="mlds_test") == 2
     assert "--eta is -1.0" in capsys.readouterr().err
