@@ -18,7 +18,7 @@ ASSIGNMENT = Assignment(
     variants={"unit": {"scaling": "unit"}, "raw": {"scaling": "raw"}},
     published={"unit": PUBLISHED, "raw": PUBLISHED},
     figures="Figures: the curves of each scaling, in a directory of its own.",
-    remarks="The report does not say how many epochs its last line is after; it stands beside epoch 10 here.",
+    remarks="The report's log numbers its epochs, 1 to 10; its first and its last line are compared.",
     task="Task2",
 )
 
