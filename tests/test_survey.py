@@ -213,6 +213,7 @@ STUDIES = {
     "mlds_random_labels": (["--epochs", "2", "--train-size", "300"], ["random_labels"]),
     "mlds_interpolation": (["--epochs", "2"], ["interpolation"]),
     "mlds_sensitivity": (["--epochs", "1", "--hidden", "8"], ["sensitivity"]),
+    "mlds_sensitivity few rows": (["--epochs", "1", "--hidden", "8", "--train-size", "60"], ["sensitivity"]),
 }
 
 
@@ -222,8 +223,9 @@ def test_a_study_gives_verdicts_and_pictures(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("LINCLASS_DATA", raising=False)
-    study = importlib.import_module(f"linclass.assignments.{name}").STUDY
     options, pictures = STUDIES[name]
+    name = name.split()[0]
+    study = importlib.import_module(f"linclass.assignments.{name}").STUDY
     arguments = ["--dataset", "mnist-sample", "--train-size", "1000", "--seeds", "2", "--quiet", *options]
     assert call(study.command(), [*arguments, "--out", str(tmp_path / "out")], prog_name=name) == 0
     claims = json.loads((tmp_path / "out" / "claims.json").read_text())["claims"]
