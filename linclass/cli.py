@@ -55,6 +55,7 @@ RESUME_FIELDS = [
     if field.name not in ("epochs", "dataset")
 ]
 
+SUMMARY_FIELDS = ("dataset", "model", "hidden", "activation", "dropout", "batch_norm", "seeds")
 LR_RANGE_FIELDS = [
     field.name
     for field in dataclasses.fields(Experiment)
@@ -293,7 +294,7 @@ def templates(directory: Path, scale: Any, weights: str, k: int, out: Path | Non
 
 
 @cli.command()
-@experiment_options(TRAIN)
+@experiment_options(TRAIN, only=SUMMARY_FIELDS)
 @data_dir_option
 def summary(data_dir: Path | None, **given: Any) -> None:
     """Show the layers of a model and count its parameters."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -15,7 +15,7 @@ from linclass.datasets.split import load_dataset
 from linclass.errors import DataError, UsageError
 from linclass.listener import Listener
 from linclass.runs import Run
-from linclass.settings import FUNCTION_NAMES, Experiment
+from linclass.settings import FUNCTION_NAMES, Experiment, option_name, shown
 
 
 def is_own(name: str) -> bool:
@@ -58,8 +58,17 @@ def fitting(settings: Experiment, given: Mapping[str, Any], data_dir: Path | Non
     return settings.replace(train_size=None) if is_small else settings
 
 
-def note_data(settings: Experiment, dataset: Dataset, listener: Listener) -> None:
-    """Say in one line how the data were read, or that only the bundled sample is used."""
+def note_data(
+    settings: Experiment, dataset: Dataset, listener: Listener, searched: Collection[str] = ()
+) -> None:
+    """Say, in one line each, how the data were read, that only the bundled sample is used, and which options
+    have no effect.
+
+    searched: fields that have other values than these too.
+    """
+    for name, why in without_effect(settings, dataset, searched).items():
+        value = shown(getattr(settings, name))
+        listener.warning(f"{option_name(name)} {value} has no effect: {why}; leave it out")
     if dataset.remark:
         listener.note(dataset.remark)
     if dataset.is_sample and not settings.dataset.endswith("-sample"):
@@ -69,6 +78,52 @@ def note_data(settings: Experiment, dataset: Dataset, listener: Listener) -> Non
             f"({len(dataset.train)} train, {len(dataset.validation)} validation); "
             f"`{full.fetch_command(None)}` gets all of it"
         )
+
+
+def without_effect(settings: Experiment, dataset: Dataset, searched: Collection[str] = ()) -> dict[str, str]:
+    """Field -> why, of those that were given and change nothing, with these settings and this data set.
+
+    searched: as for `note_data`.
+    """
+    one, auto = settings.resolved(), settings.replace(split="auto").resolved()
+    own = "the bundled sample has a split of its own"
+    rules: list[tuple[str, tuple[str, ...], bool, str]] = [
+        ("split", (), dataset.is_sample and one.split != auto.split, own),
+        ("val_size", (), dataset.is_sample and one.val_size is not None, own),
+        (
+            "val_size",
+            ("fold",),
+            bool(one.fold and one.val_size),
+            "folds are dealt from training and validation rows together",
+        ),
+        (
+            "split_seed",
+            ("fold", "label_noise"),
+            bool(one.split_seed and not one.fold and not one.label_noise),
+            "nothing of the data is drawn without --fold or --label-noise",
+        ),
+        (
+            "activation",
+            ("model",),
+            one.model == "linear" and one.activation != Experiment.activation,
+            "a linear model has no hidden layers",
+        ),
+        (
+            "init_std",
+            ("init", "model", "activation"),
+            one.init != "normal" and one.init_std != Experiment.init_std,
+            f"it goes with --init normal, not with {one.init}",
+        ),
+        (
+            "overfit_threshold",
+            ("overfit_action",),
+            one.overfit_action == "ignore" and one.overfit_threshold != Experiment.overfit_threshold,
+            "--overfit-action is ignore",
+        ),
+        ("label", (), bool(one.label) and one.dataset in FUNCTION_NAMES, "a function has no columns"),
+        ("test", (), one.test and one.is_regression, "numbers that are learnt have no accuracy"),
+    ]
+    return {name: why for name, others, holds, why in rules if holds and not {name, *others} & set(searched)}
 
 
 def named(settings: Experiment, dataset: Dataset) -> Experiment:

@@ -123,7 +123,7 @@ def search(
         )
     packs.forget_data()
     dataset = packs.load(plan.settings, data_dir)
-    note_data(plan.settings, dataset, listener)
+    note_data(plan.settings, dataset, listener, plan.space.fields)
     # what is `auto` is resolved trial by trial: the initialisation depends on the activation
     settings = named(plan.settings, dataset)
     plan = replace(plan, settings=settings)
