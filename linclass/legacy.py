@@ -21,6 +21,7 @@ FORMAT = 2
 
 _DEFAULTS_1: Mapping[str, Any] = {
     "dataset": "cifar10",
+    "label": "",
     "split": "auto",
     "train_size": 0,
     "val_size": 0,
