@@ -14,7 +14,7 @@ import pytest
 from linclass import checks, kernels, losses
 from linclass.gradcheck import check_model
 from linclass.gradcheck.report import Report
-from linclass.losses import LOSSES, make_loss
+from linclass.losses import LOSSES, Loss, make_loss
 from linclass.models.init import KINDS
 from linclass.models.linear import Linear
 from linclass.models.mlp import MLP
@@ -138,14 +138,14 @@ def test_a_planted_fault_in_a_layer_is_caught(fault: str) -> None:
 
 def test_a_table_of_the_losses_faults_is_caught() -> None:
     def spoiled(loss, spoil):
-        def faulty(scores, y, *, gradient):
+        def faulty(scores, y, divisor):
             before = scores.copy()
-            sums = loss(scores, y, gradient=gradient)
-            if gradient:
+            value = loss.formula(scores, y, divisor)
+            if divisor is not None:
                 spoil(scores, before, y)
-            return sums
+            return value
 
-        return faulty
+        return Loss(faulty, reduction=loss.reduction)
 
     def unsmoothed(dS, scores, y):
         dS[...] = scores

@@ -192,8 +192,9 @@ def test_labels_of_any_integer_type_are_the_same(dtype, models):
 def test_a_label_that_is_no_class_is_refused(label, models):
     scores, y = data(models=models)
     y[2] = label
-    with pytest.raises(IndexError, match=rf"{label}.*expected integers in \[0, {C}\)"):
-        make_loss()(scores, y, gradient=False)
+    for name in ("softmax", "bce", "svm"):
+        with pytest.raises(IndexError, match=rf"{label}.*expected integers in \[0, {C}\)"):
+            make_loss(name)(scores.copy(), y, gradient=False)
 
 
 def test_no_rows_have_no_loss():
