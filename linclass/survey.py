@@ -29,7 +29,7 @@ from linclass.params import Array
 from linclass.run_data import data_of
 from linclass.runs import Run, readable
 from linclass.settings import Experiment, option_name
-from linclass.words import counted
+from linclass.words import counted, decimal
 
 if TYPE_CHECKING:
     from linclass import plots
@@ -227,7 +227,7 @@ def random_plane(
     relief = plots.Relief(found.s, found.t, found.loss)
     track = plots.Track(np.zeros((1, 2)), {0: f"{at:.4g}"})
     figure = plots.plane({"": relief}, {"": [track]}, title=f"{title}\n{site.run.subject.title}")
-    table: Table = [("loss", ""), ("of the model", _number(at, 6)), *_of_plane(found)]
+    table: Table = [("loss", ""), ("of the model", decimal(at, 6)), *_of_plane(found)]
     return _found(table, figure, out, path, f"plane{_of_replica(site, k)}")
 
 
@@ -274,7 +274,7 @@ def trajectory(
     epochs = [epoch for site in sites for _ in range(site.run.settings.seeds) for epoch in site.run.snapshots]
     table: Table = [("training", "snapshot", "true loss", "accuracy", "loss on the plane")]
     for i, (r, _) in enumerate(np.ndindex(shape)):
-        table.append((str(r), str(epochs[i]), *_cells(true, i), _number(on_plane.loss[i])))
+        table.append((str(r), str(epochs[i]), *_cells(true, i), decimal(on_plane.loss[i])))
     return _found(table, figure, out, paths[0], f"trajectory_{layer}")
 
 
@@ -430,8 +430,8 @@ def _shape(model: Model) -> str:
 
 def _of_plane(found: Plane) -> Table:
     rows: Table = [
-        ("lowest on the plane", _number(found.loss.min(), 6)),
-        ("median", _number(float(np.median(found.loss)), 6)),
+        ("lowest on the plane", decimal(found.loss.min(), 6)),
+        ("median", decimal(float(np.median(found.loss)), 6)),
         ("highest", f"{found.loss.max():.6g}"),
     ]
     infinite = int(np.isinf(found.loss).sum())
@@ -441,11 +441,7 @@ def _of_plane(found: Plane) -> Table:
 def _cells(values: Values, i: int) -> tuple[str, str]:
     """Loss and accuracy at point i."""
     accuracy = values.accuracy[i]
-    return _number(values.loss[i]), "-" if np.isnan(accuracy) else f"{100 * accuracy:.2f} %"
-
-
-def _number(value: float, decimals: int = 5) -> str:
-    return f"{value:.{decimals}f}" if abs(value) < 1e9 else f"{value:.6g}"
+    return decimal(values.loss[i]), "-" if np.isnan(accuracy) else f"{100 * accuracy:.2f} %"
 
 
 def _place(a: float, step: float) -> str:
