@@ -5,7 +5,8 @@ the packs of a sweep hold settings, and say in which format.
 
     format 1   linclass 0.1.0. Momentum 0 stood for 0.9, --train-size 0 for all rows, --val-size 0 for the
                data set's own. Folds and label noise were drawn from `seed`. Labels of a user's own data were
-               numbers from 0 to C - 1 as they are stored, and those between that no row has were classes too.
+               numbers from 0 to C - 1 as they are stored, and those between that no row has were classes too;
+               the validation rows were the last ones.
     format 2   today's
 """
 
@@ -16,6 +17,7 @@ from typing import Any
 
 from linclass.settings import Experiment
 
+_OWN_FILES = (".npz", ".csv")
 FORMAT = 2
 """Raised when an older linclass would misread the settings or the files around them."""
 
@@ -88,5 +90,7 @@ def _from_1(settings: Mapping[str, Any]) -> dict[str, Any]:
         own["momentum"] = 0.9 if own["optimizer"] in ("momentum", "nesterov") else None
     for name in ("train_size", "val_size"):
         own[name] = own[name] or None
+    if own["split"] == "auto" and str(own["dataset"]).lower().endswith(_OWN_FILES):
+        own["split"] = "all"
     own["split_seed"] = own["seed"] if own["fold"] or own["label_noise"] else 0
     return own

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+from linclass.datasets import labels
 from linclass.datasets.dataset import Dataset
 from linclass.datasets.known import KNOWN
 from linclass.datasets.load import NAMES, load
@@ -16,6 +17,8 @@ from linclass.errors import DataError, UsageError
 from linclass.listener import Listener
 from linclass.runs import Run
 from linclass.settings import FUNCTION_NAMES, Experiment, option_name, shown
+
+_SHOWN = 5
 
 
 def is_own(name: str) -> bool:
@@ -61,8 +64,8 @@ def fitting(settings: Experiment, given: Mapping[str, Any], data_dir: Path | Non
 def note_data(
     settings: Experiment, dataset: Dataset, listener: Listener, searched: Collection[str] = ()
 ) -> None:
-    """Say, in one line each, how the data were read, that only the bundled sample is used, and which options
-    have no effect.
+    """Say, in one line each, how the data were read, that only the bundled sample is used, which classes have
+    no training or validation row, and which options have no effect.
 
     searched: fields that have other values than these too.
     """
@@ -78,6 +81,19 @@ def note_data(
             f"({len(dataset.train)} train, {len(dataset.validation)} validation); "
             f"`{full.fetch_command(None)}` gets all of it"
         )
+    if lacking := _lacking(dataset):
+        listener.note(lacking)
+
+
+def _lacking(dataset: Dataset) -> str:
+    """Which classes no training row is of, and which no validation row; "" where there are none."""
+    found = []
+    for word, split in (("training", dataset.train), ("validation", dataset.validation)):
+        names = [] if dataset.is_regression else labels.lacking(split.y, dataset.classes)
+        if names:
+            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            found.append(f"no {word} row has the label {' or '.join(names[:_SHOWN])}{more}")
+    return "; ".join(found)
 
 
 def without_effect(settings: Experiment, dataset: Dataset, searched: Collection[str] = ()) -> dict[str, str]:
@@ -86,9 +102,15 @@ def without_effect(settings: Experiment, dataset: Dataset, searched: Collection[
     searched: as for `note_data`.
     """
     one, auto = settings.resolved(), settings.replace(split="auto").resolved()
+    is_drawn = one.split == "stratified" and not (dataset.is_sample and not one.train_size)
     own = "the bundled sample has a split of its own"
     rules: list[tuple[str, tuple[str, ...], bool, str]] = [
-        ("split", (), dataset.is_sample and one.split != auto.split, own),
+        (
+            "split",
+            ("train_size", "fold"),
+            dataset.is_sample and one.split != auto.split and not (is_drawn or one.fold),
+            own,
+        ),
         ("val_size", (), dataset.is_sample and one.val_size is not None, own),
         (
             "val_size",
@@ -98,9 +120,9 @@ def without_effect(settings: Experiment, dataset: Dataset, searched: Collection[
         ),
         (
             "split_seed",
-            ("fold", "label_noise"),
-            bool(one.split_seed and not one.fold and not one.label_noise),
-            "nothing of the data is drawn without --fold or --label-noise",
+            ("fold", "label_noise", "split", "train_size"),
+            bool(one.split_seed and not (one.fold or one.label_noise or is_drawn)),
+            "nothing of the data is drawn without --fold, --label-noise or --split stratified",
         ),
         (
             "activation",

@@ -74,28 +74,33 @@ class Experiment:
     split: str = option(
         "auto",
         "split into training and validation rows; batch-1: train on data_batch_1, validate on data_batch_2; "
-        "all: train on all but the last --val-size rows; "
-        "auto: batch-1 for CIFAR-10, all for everything else",
-        choices=("auto", "batch-1", "all"),
+        "all: train on all but the last --val-size rows; stratified: draw --val-size rows, and --train-size "
+        "of the others, of each class its share; auto: batch-1 for CIFAR-10, all for MNIST and functions, "
+        "stratified for your own data",
+        choices=("auto", "batch-1", "all", "stratified"),
     )
     train_size: int | None = option(
-        None, "number of training rows, the first N (not given: all of them)", kind=int, minimum=1
+        None,
+        "number of training rows, the first N, or N drawn ones of --split stratified (not given: all)",
+        kind=int,
+        minimum=1,
     )
     val_size: int | None = option(
         None,
-        "number of validation rows of --split all (not given: the data set's own, such as 10,000 of MNIST)",
+        "number of validation rows of --split all and stratified (not given: the data set's own, such as "
+        "10,000 of MNIST, or a tenth of your own)",
         kind=int,
         minimum=1,
     )
     fold: str = option(
         "",
         "fold of a cross-validation, such as 2/5: of five parts of the training and validation rows together "
-        "(of the first --train-size of them), validate on the second and train on the others",
+        "(of --train-size of them), validate on the second and train on the others",
     )
     split_seed: int = option(
         0,
-        "seed of the draws that belong to the data, the folds' and the label noise's: the same data for "
-        "every --seed",
+        "seed of the draws that belong to the data, of the stratified split, the folds and the label noise: "
+        "the same data for every --seed",
         minimum=0,
     )
     model: str = option(
@@ -255,8 +260,10 @@ class Experiment:
         if scaling == "auto":
             scaling = "raw" if self.is_regression else "unit" if is_mnist else "per-pixel"
         init = self._auto_init() if self.init == "auto" else self.init
-        split = ("batch-1" if is_cifar else "all") if self.split == "auto" else self.split
-        momentum = self.momentum
+        split, momentum = self.split, self.momentum
+        if split == "auto":
+            fixed = is_mnist or self.is_regression
+            split = "batch-1" if is_cifar else "all" if fixed else "stratified"
         if momentum is None and self.optimizer in ("momentum", "nesterov"):
             momentum = DEFAULT_MOMENTUM
         return self.replace(scaling=scaling, init=init, split=split, momentum=momentum)

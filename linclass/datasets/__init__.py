@@ -3,6 +3,7 @@
 Modules, each importing only from those above it:
 
     labels.py             labels: integers in [0, C), and noise on them
+    strata.py             stratified draws: of each class its share
     dataset.py            Split and Dataset: the arrays of an experiment, and how to describe them
     scale.py              Scaler: raw pixels -> model input, fitted on the training split only
     image_ops.py          changes of images that keep their class, a batch at once

@@ -26,6 +26,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.x)
 
+    def rows(self, index: Array) -> Split:
+        """The rows of an index `(n,)` (copies)."""
+        return Split(self.x[index], self.y[index])
+
     def first(self, n: int) -> Split:
         """The first n rows (views)."""
         return Split(self.x[:n], self.y[:n])

@@ -150,7 +150,7 @@ def _check_same(path: Path, plan: Mapping[str, Any]) -> None:
             f"{path / 'sweep.json'} is not a sweep's ({one_line(error)}): put it back from a copy; "
             "--overwrite deletes the finished trials and starts afresh"
         ) from error
-    for was, now in ((there, own), (settings, own["settings"])):
+    for was, now in ((settings, own["settings"]), (there, own)):
         for name in {**now, **was}:
             if name not in (*_ANY, "dataset") and now.get(name) != was.get(name):
                 raise RunTakenError(
