@@ -1,6 +1,6 @@
 """KTH DD2424, assignment 2: two layers, 50 hidden units, one cycle of the triangular learning rate."""
 
-from linclass.assignment import Assignment
+from linclass.courses.experiments import Assignment
 from linclass.settings import Experiment
 
 ASSIGNMENT = Assignment(

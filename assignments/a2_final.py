@@ -1,6 +1,6 @@
 """KTH DD2424, assignment 2: the final run, three cycles on all the training data with a good lambda."""
 
-from linclass.assignment import Assignment
+from linclass.courses.experiments import Assignment
 from linclass.settings import Experiment
 
 ASSIGNMENT = Assignment(

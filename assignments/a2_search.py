@@ -1,6 +1,6 @@
 """KTH DD2424, assignment 2: three cycles of the learning rate, and lambda from a coarse to a fine search."""
 
-from linclass.search_assignment import SearchAssignment
+from linclass.courses.searches import SearchAssignment
 from linclass.settings import Experiment
 
 ASSIGNMENT = SearchAssignment(

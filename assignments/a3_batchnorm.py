@@ -1,6 +1,6 @@
 """KTH DD2424, assignment 3: three and nine layers with and without batch normalisation, and the start."""
 
-from linclass.assignment import Assignment
+from linclass.courses.experiments import Assignment
 from linclass.settings import Experiment
 
 NINE = "50,30,20,20,10,10,10,10"

@@ -1,6 +1,6 @@
 """Bonus (i) of KTH DD2424, assignment 1: experiment 4 on all five batches, 1000 rows for validation."""
 
-from linclass.assignment import Assignment
+from linclass.courses.experiments import Assignment
 from linclass.settings import Experiment
 
 ASSIGNMENT = Assignment(

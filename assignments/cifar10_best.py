@@ -1,6 +1,6 @@
 """The search report's best network, on 20,000 images."""
 
-from linclass.assignment import Assignment
+from linclass.courses.experiments import Assignment
 from linclass.settings import Experiment
 
 ASSIGNMENT = Assignment(

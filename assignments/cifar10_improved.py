@@ -1,6 +1,6 @@
 """What the search report concludes, done: more data, augmentation, regularisation; no convolutions."""
 
-from linclass.assignment import Assignment
+from linclass.courses.experiments import Assignment
 from linclass.settings import Experiment
 
 ASSIGNMENT = Assignment(

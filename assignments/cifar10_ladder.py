@@ -1,6 +1,6 @@
 """Growing data: overfit 1, 10 and 1000 images first, then see what more images are worth."""
 
-from linclass.assignment import Assignment
+from linclass.courses.experiments import Assignment
 from linclass.settings import Experiment
 
 ASSIGNMENT = Assignment(

@@ -1,6 +1,6 @@
 """CIFAR-10 with hyper-parameter search: ten random trials in narrower ranges, on 10,000 images."""
 
-from linclass.search_assignment import SearchAssignment
+from linclass.courses.searches import SearchAssignment
 from linclass.settings import Experiment
 
 ASSIGNMENT = SearchAssignment(

@@ -1,6 +1,6 @@
 """CIFAR-10 with hyper-parameter search: ten random trials on 1000 images."""
 
-from linclass.search_assignment import SearchAssignment
+from linclass.courses.searches import SearchAssignment
 from linclass.settings import Experiment
 
 ASSIGNMENT = SearchAssignment(

@@ -1,6 +1,6 @@
 """Experiment 1 of KTH DD2424, assignment 1: lambda = 0, eta = 0.1, far too large a step."""
 
-from linclass.assignment import Assignment
+from linclass.courses.experiments import Assignment
 from linclass.settings import Experiment
 
 ASSIGNMENT = Assignment(

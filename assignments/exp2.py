@@ -1,6 +1,6 @@
 """Experiment 2 of KTH DD2424, assignment 1: lambda = 0, eta = 0.001, the best of the unregularised."""
 
-from linclass.assignment import Assignment
+from linclass.courses.experiments import Assignment
 from linclass.settings import Experiment
 
 ASSIGNMENT = Assignment(

@@ -1,6 +1,6 @@
 """Experiment 3 of KTH DD2424, assignment 1: lambda = 0.1, eta = 0.001. The report gives no numbers for it."""
 
-from linclass.assignment import Assignment
+from linclass.courses.experiments import Assignment
 from linclass.settings import Experiment
 
 ASSIGNMENT = Assignment(

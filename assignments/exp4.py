@@ -1,6 +1,6 @@
 """Experiment 4 of KTH DD2424, assignment 1: lambda = 1, eta = 0.001, strong regularisation."""
 
-from linclass.assignment import Assignment
+from linclass.courses.experiments import Assignment
 from linclass.settings import Experiment
 
 ASSIGNMENT = Assignment(

@@ -1,6 +1,6 @@
 """Task 1 of the first lab report: 784-256-128-64-10 from scratch on MNIST, its best setting."""
 
-from linclass.assignment import Assignment
+from linclass.courses.experiments import Assignment
 from linclass.settings import Experiment
 
 LAB01 = Experiment(

@@ -1,6 +1,6 @@
 """Task 2 of the first lab report: 784-256-128-64-10 in PyTorch with Adam."""
 
-from linclass.assignment import Assignment
+from linclass.courses.experiments import Assignment
 from linclass.settings import Experiment
 
 ASSIGNMENT = Assignment(

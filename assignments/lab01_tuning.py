@@ -1,6 +1,6 @@
 """The hyper-parameter table of the first lab report: networks, learning rates and batch sizes of Task 1."""
 
-from linclass.assignment import Assignment
+from linclass.courses.experiments import Assignment
 from linclass.settings import Experiment
 
 ASSIGNMENT = Assignment(

@@ -1,6 +1,6 @@
 """ReLU against sigmoid, three layers from scratch on MNIST, as in the second lab report."""
 
-from linclass.assignment import Assignment
+from linclass.courses.experiments import Assignment
 from linclass.settings import Experiment
 
 ASSIGNMENT = Assignment(

@@ -1,6 +1,6 @@
 """Does depth help? Two, three and four layers from scratch on MNIST, as in the second lab report."""
 
-from linclass.assignment import Assignment
+from linclass.courses.experiments import Assignment
 from linclass.settings import Experiment
 
 ASSIGNMENT = Assignment(

@@ -1,6 +1,6 @@
 """Task 2 of the second lab report at learning rate 0.1, which diverged there: which input does that?"""
 
-from linclass.assignment import Assignment
+from linclass.courses.experiments import Assignment
 from linclass.settings import Experiment
 
 PUBLISHED = {

@@ -1,6 +1,6 @@
 """Adam against SGD on the second lab report's final network."""
 
-from linclass.assignment import Assignment
+from linclass.courses.experiments import Assignment
 from linclass.settings import Experiment
 
 ASSIGNMENT = Assignment(

@@ -1,6 +1,6 @@
 """Task 1 of the second lab report: one hidden layer of 360 units from scratch on MNIST."""
 
-from linclass.assignment import Assignment
+from linclass.courses.experiments import Assignment
 from linclass.settings import Experiment
 
 ASSIGNMENT = Assignment(

@@ -1,6 +1,6 @@
 """Task 2 of the second lab report: one hidden layer in PyTorch, 200 epochs."""
 
-from linclass.assignment import Assignment
+from linclass.courses.experiments import Assignment
 from linclass.settings import Experiment
 
 ASSIGNMENT = Assignment(

@@ -1,6 +1,6 @@
 """Why do Task 1 and Task 2 need different learning rates and differ in accuracy? What both reports ask."""
 
-from linclass.assignment import Assignment
+from linclass.courses.experiments import Assignment
 from linclass.settings import Experiment
 
 STUCK = {

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from linclass.courses.claims import Claim, Findings, Study, is_above, is_below, trained, verdict
 from linclass.listener import Listener
 from linclass.metrics import mean_interval
 from linclass.settings import Experiment
-from linclass.study import Claim, Findings, Study, is_above, is_below, trained, verdict
 
 NETS = {"shallow": "7", "deep": "6,18,25"}
 

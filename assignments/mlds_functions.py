@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from linclass import plots
+from linclass.courses.claims import DEPENDS, Claim, Findings, Study, is_above, is_below, trained, verdict
 from linclass.datasets.functions import DOMAIN, FUNCTIONS, grid
 from linclass.listener import Listener
 from linclass.metrics import Interval, mean_interval
@@ -15,7 +16,6 @@ from linclass.models.widths import widths
 from linclass.params import Array
 from linclass.plots import Figure
 from linclass.settings import Experiment
-from linclass.study import DEPENDS, Claim, Findings, Study, is_above, is_below, trained, verdict
 
 NETWORKS = {"1 hidden layer": (1006, 1), "4 hidden layers": (1004, 4), "10 hidden layers": (1002, 10)}
 """Name -> parameters and hidden layers, as published; the widths are the most even that have so many."""

@@ -10,13 +10,7 @@ import numpy as np
 from scipy import stats
 
 from linclass import plots
-from linclass.landscape.hessian import gradient_norm
-from linclass.listener import Listener
-from linclass.metrics import Interval, mean_interval
-from linclass.params import Array
-from linclass.plots import Figure
-from linclass.settings import DEFAULT_BATCH_SIZE, Experiment
-from linclass.study import (
+from linclass.courses.claims import (
     DEPENDS,
     Claim,
     Findings,
@@ -28,6 +22,12 @@ from linclass.study import (
     prepared,
     verdict,
 )
+from linclass.landscape.hessian import gradient_norm
+from linclass.listener import Listener
+from linclass.metrics import Interval, mean_interval
+from linclass.params import Array
+from linclass.plots import Figure
+from linclass.settings import DEFAULT_BATCH_SIZE, Experiment
 from linclass.training import Callback, Trainer
 
 FUNCTIONS = ("square-wave", "saw-sine", "eight-sines")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from linclass.courses.claims import DEPENDS, Claim, Findings, Study, is_above, trained, verdict
 from linclass.datasets.inputs import Inputs
 from linclass.job import Job
 from linclass.landscape.paths import alphas, between
@@ -17,7 +18,6 @@ from linclass.models.base import Model
 from linclass.models.build import build_model
 from linclass.params import Array
 from linclass.settings import Experiment
-from linclass.study import DEPENDS, Claim, Findings, Study, is_above, trained, verdict
 from linclass.survey import surveyed
 
 BATCHES = (100, 1000)

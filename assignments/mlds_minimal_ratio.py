@@ -9,6 +9,18 @@ import numpy as np
 from scipy import stats
 
 from linclass import plots
+from linclass.courses.claims import (
+    DEPENDS,
+    NOT_SUPPORTED,
+    SUPPORTED,
+    Claim,
+    Findings,
+    Study,
+    all_rows,
+    fit,
+    prepared,
+    verdict,
+)
 from linclass.landscape.hessian import (
     descend_gradient_norm,
     eigenvalues,
@@ -21,18 +33,6 @@ from linclass.listener import Listener
 from linclass.metrics import wilson_interval
 from linclass.params import Array
 from linclass.settings import Experiment
-from linclass.study import (
-    DEPENDS,
-    NOT_SUPPORTED,
-    SUPPORTED,
-    Claim,
-    Findings,
-    Study,
-    all_rows,
-    fit,
-    prepared,
-    verdict,
-)
 from linclass.training import Callback, Trainer
 
 FIRST_EPOCHS = 150

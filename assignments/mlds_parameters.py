@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from linclass import files, legacy, workers
+from linclass.courses.claims import DEPENDS, WITHOUT, Claim, Findings, Study, is_above, is_below, verdict
 from linclass.datasets import batches
 from linclass.datasets.dataset import Split
 from linclass.datasets.inputs import Inputs
@@ -23,7 +24,6 @@ from linclass.models.build import build_model, build_optimizer
 from linclass.params import Array
 from linclass.run_data import load_data, note_data
 from linclass.settings import Experiment
-from linclass.study import DEPENDS, WITHOUT, Claim, Findings, Study, is_above, is_below, verdict
 from linclass.whole_splits import evaluate
 
 EVALUATED_EVERY = 5

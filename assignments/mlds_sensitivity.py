@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from linclass.courses.claims import DEPENDS, Claim, Findings, Study, is_above, is_below, trained, verdict
 from linclass.datasets.inputs import Inputs
 from linclass.errors import UsageError
 from linclass.landscape.sensitivity import sensitivity
@@ -17,7 +18,6 @@ from linclass.models.network import Network
 from linclass.params import Array
 from linclass.plots import Figure
 from linclass.settings import Experiment
-from linclass.study import DEPENDS, Claim, Findings, Study, is_above, is_below, trained, verdict
 from linclass.survey import filled, surveyed
 
 BATCHES = (5, 50, 500, 5_000, 50_000)

@@ -8,6 +8,17 @@ import numpy as np
 from scipy.spatial import procrustes
 
 from linclass import plots, survey
+from linclass.courses.claims import (
+    DEPENDS,
+    SUPPORTED,
+    WITHOUT,
+    Claim,
+    Findings,
+    Study,
+    is_above,
+    trained,
+    verdict,
+)
 from linclass.landscape.pca import Components
 from linclass.landscape.surface import Surface
 from linclass.listener import Listener
@@ -16,7 +27,6 @@ from linclass.models.base import Model
 from linclass.models.build import build_model
 from linclass.params import Array
 from linclass.settings import Experiment
-from linclass.study import DEPENDS, SUPPORTED, WITHOUT, Claim, Findings, Study, is_above, trained, verdict
 from linclass.training import Callback, Trainer
 
 ROWS = 1000

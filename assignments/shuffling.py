@@ -1,6 +1,6 @@
 """Does the order of the batches matter? Samples permuted, batches permuted, and no shuffling at all."""
 
-from linclass.assignment import Assignment
+from linclass.courses.experiments import Assignment
 from linclass.settings import Experiment
 
 ASSIGNMENT = Assignment(

@@ -1,7 +1,7 @@
 """Bonus (ii) of KTH DD2424, assignment 1: 2000 epochs, watched for overfitting."""
 
-from linclass.assignment import Assignment
 from linclass.cli import TRAIN_LONG
+from linclass.courses.experiments import Assignment
 
 COLUMNS = ("train_cost", "val_cost", "test_accuracy")
 TABLE = {

@@ -54,13 +54,11 @@ Layers: a module imports only from lines above its own (`tests/test_layers.py` r
     help.py         what `--help` looks like: options in sections, whole summaries
     options.py      command-line options from Experiment
     console.py      progress, tables, errors as exit codes
-    assignment.py   a published experiment that runs again with one command
     data_command.py     `linclass data`
     check_commands.py   `linclass gradcheck`, `optimum` and `parity`
     sweep_command.py    `linclass sweep`
     landscape_command.py  `linclass landscape`
-    search_assignment.py  a published search that runs again
-    study.py        the claims of a report, tested: verdicts and the numbers behind them
+    courses/        published experiments, searches and claims, each of which runs again with one command
     cli.py          the command line
 """
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from linclass.assignment import Assignment, compare_numbers, lab_line
 from linclass.console import call
+from linclass.courses.experiments import Assignment, compare_numbers, lab_line
+from linclass.courses.searches import SearchAssignment
 from linclass.experiment import Result
 from linclass.history import COLUMNS, History
-from linclass.search_assignment import SearchAssignment
 
 ROOT = Path(__file__).parent.parent
 # the others are studies, see test_mlds*.py and test_survey.py

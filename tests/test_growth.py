@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from linclass import growth, plots
-from linclass.assignment import Assignment
 from linclass.console import call
+from linclass.courses.experiments import Assignment
 from linclass.errors import UsageError
 from linclass.experiment import Result
 from linclass.history import COLUMNS, History

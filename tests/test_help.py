@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 import pytest
 
-from linclass.assignment import Assignment
 from linclass.cli import cli
+from linclass.courses.claims import Study
+from linclass.courses.experiments import Assignment
+from linclass.courses.searches import SearchAssignment
 from linclass.options import SECTIONS
-from linclass.search_assignment import SearchAssignment
 from linclass.settings import Experiment
-from linclass.study import Study
 
 ASSIGNMENTS = sorted(path.stem for path in (Path(__file__).parent.parent / "assignments").glob("[a-z]*.py"))
 VERBS = (

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import linclass
+import linclass.courses
 import linclass.datasets
 import linclass.gradcheck
 import linclass.landscape
@@ -40,6 +41,7 @@ def layer(name: str, package: str, order: list[str]) -> str | None:
 
 PACKAGES = {
     "linclass": linclass,
+    "linclass.courses": linclass.courses,
     "linclass.datasets": linclass.datasets,
     "linclass.gradcheck": linclass.gradcheck,
     "linclass.landscape": linclass.landscape,

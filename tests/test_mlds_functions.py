@@ -9,9 +9,9 @@ import pytest
 
 from linclass import plots
 from linclass.console import call
+from linclass.courses.claims import VERDICTS, Study, all_rows, prepared, trained
 from linclass.datasets.functions import FUNCTIONS, grid
 from linclass.errors import UsageError
-from linclass.study import VERDICTS, Study, all_rows, prepared, trained
 
 
 def study(name: str) -> Study:

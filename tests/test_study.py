@@ -9,9 +9,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from linclass.console import call
+from linclass.courses.claims import Claim, Findings, Study, is_above, is_below, trained, verdict
 from linclass.metrics import Interval
 from linclass.settings import Experiment
-from linclass.study import Claim, Findings, Study, is_above, is_below, trained, verdict
 
 
 def find(settings, *, data_dir, listener, twice=False):

@@ -1,26 +1,20 @@
-"""Study: the claims of a report, tested on seeds: each with a verdict and the numbers behind it.
+"""The claims of a report, tested on seeds: each with a verdict and the numbers behind it.
 
-A file in `assignments/` says what was claimed and holds the function that trains, measures and judges; this
-module gives it a command line with every experiment option, prints the claims and keeps the pictures.
+A file in `assignments/` says what was claimed and holds the function that trains, measures and judges.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import click
-
-from linclass.console import Console, call, print_table, say
-from linclass.errors import UsageError
-from linclass.help import Command
+from linclass.console import Console, print_table, say
+from linclass.courses.work import Decorator, Work
 from linclass.listener import Listener
 from linclass.options import (
     PATH,
-    chosen,
     data_dir_option,
     experiment_options,
     quiet_option,
@@ -28,7 +22,7 @@ from linclass.options import (
     threads_option,
 )
 from linclass.progress import PYTHON
-from linclass.settings import Experiment, changes_told, option_name
+from linclass.settings import Experiment, changes_told
 
 if TYPE_CHECKING:
     from linclass.job import Job
@@ -72,98 +66,61 @@ Investigation = Callable[..., Findings]
 """(settings, *, data_dir, listener, and the study's own options) -> Findings."""
 
 
-@dataclass(frozen=True)
-class Study:
+@dataclass(frozen=True, kw_only=True)
+class Study(Work):
     """Claims of a report that are tested by one command.
 
     Attributes:
-        name: its file, and its directory under result_pics/.
-        title: one line. source: the report.
-        settings: what it trains; the command line's options come on top.
         find: trains, measures, judges.
         varies: the experiment fields that `find` sets itself, and which cannot be given.
         options: click decorators for options that only this study has.
         without: the experiment fields that have no effect on it, and are no options of it.
     """
 
-    name: str
-    title: str
-    source: str
-    settings: Experiment
     find: Investigation
     varies: Sequence[str] = ()
-    options: Sequence[Callable[[Any], Any]] = ()
+    options: Sequence[Decorator] = ()
     without: Sequence[str] = WITHOUT
 
-    def run(
-        self,
-        given: Mapping[str, Any],
-        *,
-        out: Path | None = None,
-        data_dir: Path | None = None,
-        threads: int | None = None,
-        listener: Listener = PYTHON,
-    ) -> Findings:
-        """Find out; print tables and claims; write the pictures and `claims.json` into the directory.
+    def command_options(self) -> Sequence[Decorator]:
+        """Its own and those of a run, but for --overwrite: what an earlier study left is always replaced."""
+        fields = [field for field in self.settings.to_dict() if field not in self.without]
+        experiment = experiment_options(self.settings, only=fields)
+        help = f"directory of the study [default: result_pics/{self.name}]"
+        out = run_option("--out", type=PATH, help=help)
+        return [*self.options, experiment, out, data_dir_option, threads_option, quiet_option]
 
-        Args:
-            given: experiment fields and own options; None stands for "not given".
-            out: the directory, else result_pics/<name>; what an earlier run left there is replaced.
-        """
+    def varied(self) -> Iterable[tuple[str, str]]:
+        """What `find` sets."""
+        return [(name, "") for name in self.varies]
+
+    def carry_out(self, given: Mapping[str, Any]) -> Sequence[str]:
+        """Find out; write the pictures and `claims.json` into the directory, print tables and claims."""
         from linclass import blas, plots
         from linclass.files import make_directory, write_json
-        from linclass.run_data import fitting
         from linclass.runs import RESULTS
 
-        for name in self.varies:
-            if given.get(name) is not None:
-                raise UsageError(f"{option_name(name)} is what {self.name} varies: leave it out")
-        fields = self.settings.to_dict()
-        own = {name: value for name, value in given.items() if name not in fields and value is not None}
-        settings = fitting(chosen(self.settings, given), given, data_dir).resolved()
-        folder = out or RESULTS / self.name
+        not_own = {*self.settings.to_dict(), "out", "data_dir", "threads", "quiet"}
+        own = {name: value for name, value in given.items() if name not in not_own and value is not None}
+        settings = self.experiment(given).resolved()
+        folder = given["out"] or RESULTS / self.name
         make_directory(folder)
-        with blas.limited(threads or blas.DEFAULT_THREADS):
-            findings = self.find(settings, data_dir=data_dir, listener=listener, **own)
+        listener = Console(quiet=given["quiet"])
+        with blas.limited(given["threads"] or blas.DEFAULT_THREADS):
+            findings = self.find(settings, data_dir=given["data_dir"], listener=listener, **own)
         for name, figure in findings.pictures.items():
             plots.save(figure, folder / f"{name}.png")
         claims = [claim._asdict() for claim in findings.claims]
         report = {"study": self.name, "source": self.source, "settings": settings.to_dict(), "options": own}
         write_json(folder / "claims.json", {**report, "claims": claims})
-        self._print(findings, settings, folder)
-        return findings
-
-    def _print(self, findings: Findings, settings: Experiment, folder: Path) -> None:
         for heading, rows in findings.tables.items():
             say(f"{heading}:")
             print_table(rows)
             say("")
         for claim in findings.claims:
             say(f"{claim.verdict}: {claim.text}\n    {claim.numbers}")
-        changed = settings.differences(self.settings.resolved())
-        if changed:
-            say(f"not the study's settings: {changes_told(changed)}")
-        say(f"in {folder}/")
-
-    def command(self) -> click.Command:
-        """Its command line."""
-
-        def command(quiet: bool, **given: Any) -> None:
-            places = {key: given.pop(key) for key in ("out", "data_dir", "threads")}
-            self.run(given, listener=Console(quiet=quiet), **places)
-
-        out = run_option(
-            "--out", type=PATH, help=f"directory of the study [default: result_pics/{self.name}]"
-        )
-        fields = [field for field in self.settings.to_dict() if field not in self.without]
-        options = [experiment_options(self.settings, only=fields), *self.options]
-        for add in (quiet_option, threads_option, data_dir_option, out, *reversed(options)):
-            command = add(command)
-        return click.command(self.name, cls=Command, help=f"{self.title}\n\n{self.source}.")(command)
-
-    def main(self) -> None:
-        """Run from the command line: `python -m assignments.<name>`."""
-        sys.exit(call(self.command(), prog_name=f"python -m assignments.{self.name}"))
+        changed = changes_told(settings.differences(self.settings.resolved()))
+        return [changed and f"not the study's settings: {changed}", f"in {folder}/"]
 
 
 def prepared(settings: Experiment, *, data_dir: Path | None = None, listener: Listener = PYTHON) -> Job:

@@ -1,25 +1,16 @@
-"""Assignment: a published experiment that runs again with one command.
-
-A file in `assignments/` says what differs from the baseline, what was published, and which figures belong
-to it; this module gives it a command line that takes every experiment option, and prints published beside
-measured.
-"""
+"""A published experiment that runs again: its variants trained, published beside measured."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from linclass.console import Console, call, print_result, print_table, say
-from linclass.errors import DivergedError, TooFewRowsError, UsageError
-from linclass.help import Command
-from linclass.options import chosen, experiment_options, run_options
-from linclass.settings import Experiment, changes_told, option_name, shown
+from linclass.console import Console, print_result, print_table, say
+from linclass.courses.work import Work
+from linclass.errors import DivergedError, TooFewRowsError
+from linclass.settings import changes_told, shown
 from linclass.words import decimal
 
 if TYPE_CHECKING:
@@ -28,54 +19,41 @@ if TYPE_CHECKING:
     from linclass.metrics import Interval
 
 
-@dataclass(frozen=True)
-class Assignment:
+@dataclass(frozen=True, kw_only=True)
+class Assignment(Work):
     """A published experiment.
 
     Attributes:
-        name: its file, and its directory under result_pics/.
-        title: one line. source: the report.
-        settings: what it runs.
         variants: label -> the settings that differ, where it compares several runs.
         published: label -> epoch -> column of values.csv -> the published number.
-        figures: what the report drew from it. remarks: what else is to be said beside the numbers.
         growth: whether the variants differ in --train-size: their accuracies are drawn against it.
         task: the lab's name for it ("Task1"); if given, each epoch is printed as the lab's log line.
     """
 
-    name: str
-    title: str
-    source: str
-    settings: Experiment
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"": {}})
     published: Mapping[str, Mapping[int, Mapping[str, float]]] = field(default_factory=dict)
-    figures: str = ""
-    remarks: str = ""
     growth: bool = False
     task: str = ""
 
-    def experiment(self, label: str, given: Mapping[str, Any]) -> Experiment:
-        """The settings of a variant with the command line's options on top."""
-        return chosen(self.settings.replace(**self.variants[label]), given)
+    def varied(self) -> Iterable[tuple[str, str]]:
+        """What the variants differ in, and how; --epochs only is how long each of them is trained."""
+        for label, changes in self.variants.items():
+            for name, value in changes.items():
+                if name != "epochs":
+                    yield name, f" ({label}: {shown(value)})"
 
-    def run(self, given: Mapping[str, Any], out: Path | None = None, **run_options: Any) -> dict[str, Result]:
-        """Run every variant, print the numbers and the comparison.
+    def carry_out(self, given: Mapping[str, Any]) -> Sequence[str]:
+        """Run every variant, print its numbers, and published beside measured.
 
         Where several variants are compared, one that is there already under the same settings is not run
         again, and one that was interrupted is continued: the command can simply be given again.
         """
-        from linclass.run_data import fitting
-
         results = {}
         for label in self.variants:
             if label:
                 say(f"{self.name}, {label}:")
-            place = out / label if out is not None and label else out
-            settings = self.experiment(label, given)
-            if not self.growth:
-                settings = fitting(settings, given, run_options.get("data_dir"))
             try:
-                results[label] = self.run_variant(label, settings, place, **run_options)
+                results[label] = self.run_variant(label, given)
             except DivergedError as error:
                 if not label:
                     raise
@@ -88,19 +66,27 @@ class Assignment:
                 continue
             print_result(results[label])
             if self.task:
-                write_predictions(results[label], run_options.get("data_dir"))
+                write_predictions(results[label], given["data_dir"])
         self.compare(results)
-        return results
+        if self.growth and results:
+            self.show_growth(results)
+        return [note for label, result in results.items() for note in self.notes(label, result)]
 
-    def run_variant(self, label: str, settings: Experiment, out: Path | None, **run_options: Any) -> Result:
+    def run_variant(self, label: str, given: Mapping[str, Any]) -> Result:
         """Run one variant, or take up the run of it that is there."""
         from linclass import experiment
 
-        origin = f"assignment {self.name} {label}".strip()
-        if not label:
-            return experiment.run(settings, name=self.name, out=out, origin=origin, **run_options)
-        name = f"{self.name}/{label}"
-        return experiment.run_or_take_up(settings, name=name, out=out, origin=origin, **run_options)
+        out, quiet = given["out"], given["quiet"]
+        return (experiment.run_or_take_up if label else experiment.run)(
+            self.experiment(given, self.variants[label]),
+            name=f"{self.name}/{label}" if label else self.name,
+            out=out / label if out and label else out,
+            overwrite=given["overwrite"],
+            data_dir=given["data_dir"],
+            threads=given["threads"],
+            listener=LabLog(self.task) if self.task and not quiet else Console(quiet=quiet),
+            origin=f"assignment {self.name} {label}".strip(),
+        )
 
     def compare(self, results: Mapping[str, Result]) -> None:
         """Print published beside measured."""
@@ -114,22 +100,18 @@ class Assignment:
         if len(rows) > 1:
             say(f"\npublished ({self.source}) beside measured:")
             print_table([row if len(self.variants) > 1 else row[1:] for row in rows])
-        if self.growth and results:
-            self.show_growth(results)
-        if self.remarks:
-            say(self.remarks)
-        for label, result in results.items():
-            changed = result.settings.differences(self.experiment(label, {}).resolved())
-            if changed.get("batch_size", (0, 0))[1] is None:  # not given: the rows decide
-                del changed["batch_size"]
-            if result.is_sample:
-                changed.pop("dataset", None)
-            if changed:
-                say(f"{label or self.name}: not the published settings: {changes_told(changed)}")
-            if result.is_sample:
-                say(
-                    f"{label or self.name}: on the bundled sample; the published numbers are of the full data"
-                )
+
+    def notes(self, label: str, result: Result) -> Iterable[str]:
+        """Whether a variant was not trained under its published settings, or on the full data."""
+        changed = result.settings.differences(self.settings.replace(**self.variants[label]).resolved())
+        if changed.get("batch_size", (0, 0))[1] is None:  # not given: the rows decide
+            del changed["batch_size"]
+        if result.is_sample:
+            changed.pop("dataset", None)
+        if changed:
+            yield f"{label or self.name}: not the published settings: {changes_told(changed)}"
+        if result.is_sample:
+            yield f"{label or self.name}: on the bundled sample; the published numbers are of the full data"
 
     def show_growth(self, results: Mapping[str, Result]) -> None:
         """A table of accuracies against training rows, and `growth.png` beside the variants' directories."""
@@ -164,28 +146,6 @@ class Assignment:
         title = f"{self.name} {label}".strip() + f": published and measured{sample}"
         xlabel = "test accuracy" if column == "test_accuracy" else "validation accuracy"
         plots.save(plots.comparison(rows, title=title, xlabel=xlabel), result.path / "published.png")
-
-    def command(self) -> click.Command:
-        """Its command line."""
-
-        @click.command(self.name, cls=Command, help=f"{self.title}\n\n{self.source}. {self.figures}")
-        @experiment_options(self.settings)
-        @run_options
-        def command(quiet: bool, **given: Any) -> None:
-            options = {key: given.pop(key) for key in ("out", "overwrite", "data_dir", "threads")}
-            for label, changes in self.variants.items():
-                fixed = [name for name in changes if name != "epochs" and given.get(name) is not None]
-                if fixed:
-                    is_what = f"{option_name(fixed[0])} is what {self.name} varies"
-                    raise UsageError(f"{is_what} ({label}: {shown(changes[fixed[0]])}): leave it out")
-            listener = LabLog(self.task) if self.task and not quiet else Console(quiet=quiet)
-            self.run(given, listener=listener, **options)
-
-        return command
-
-    def main(self) -> None:
-        """Run from the command line: `python -m assignments.<name>`."""
-        sys.exit(call(self.command(), prog_name=f"python -m assignments.{self.name}"))
 
 
 class LabLog(Console):
