@@ -107,6 +107,17 @@ def test_an_old_sweep_is_found_again_and_a_pack_that_it_lacks_is_trained_to_the_
     compare("sweep", tmp_path / "was", expected(sweep / "best"))
 
 
+def test_an_old_sweep_had_the_default_batch_size(tmp_path: Path) -> None:
+    sweep, asked = tmp_path / "sweep", Experiment(dataset="mnist-sample", train_size=200, epochs=1)
+    path = grid_search({"eta": [0.1]}, asked, out=sweep).path
+    assert json.loads((path / "sweep.json").read_text())["settings"]["batch_size"] == 100
+    for file in [sweep / "sweep.json", *sweep.glob("packs/*.json")]:
+        file.write_text(file.read_text().replace(f'"format": {legacy.FORMAT}', '"format": 1'))
+    before = (sweep / "packs" / "0000.json").stat().st_mtime_ns
+    grid_search({"eta": [0.1]}, asked, out=sweep)
+    assert (sweep / "packs" / "0000.json").stat().st_mtime_ns == before
+
+
 def test_the_best_run_of_an_old_sweep_is_evaluated(tmp_path: Path) -> None:
     path = place("sweep/best", tmp_path)
     compare("sweep", path, expected(path))

@@ -141,7 +141,7 @@ def forget_data() -> None:
 
 def _loaded(settings: Experiment, data_dir: Path | None, classes: Classes) -> tuple[Dataset, str]:
     settings = settings.resolved()
-    key = (*(getattr(settings, name) for name in _OF_THE_DATA), data_dir, classes)
+    key = (*(getattr(settings, name) for name in OF_THE_DATA), data_dir, classes)
     with _LOADING:
         if key not in _LOADED:
             _LOADED.clear()  # one data set at a time
@@ -152,7 +152,7 @@ def _loaded(settings: Experiment, data_dir: Path | None, classes: Classes) -> tu
 
 _LOADING = Lock()
 _LOADED: dict[tuple[object, ...], tuple[Dataset, str]] = {}
-_OF_THE_DATA = ("dataset", "split", "train_size", "val_size", "folds", "split_seed", "label_noise", "label")
+OF_THE_DATA = ("dataset", "split", "train_size", "val_size", "folds", "split_seed", "label_noise", "label")
 """The fields that `run_data.load_data` reads."""
 
 

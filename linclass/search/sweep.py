@@ -126,6 +126,8 @@ def search(
     note_data(plan.settings, dataset, listener, plan.space.fields)
     # what is `auto` is resolved trial by trial: the initialisation depends on the activation
     settings = named(plan.settings, dataset)
+    if not set(plan.space.fields) & {*packs.OF_THE_DATA, "fold"}:  # all trials have these rows
+        settings = settings.replace(batch_size=settings.batch_size_for(len(dataset.train)))
     plan = replace(plan, settings=settings)
     place = Path(out) if out is not None else RESULTS / name
     classes = None if overwrite else store.classes_of(place, settings, dataset.classes)
