@@ -246,7 +246,7 @@ def evaluate(
 @click.option(
     "--rows",
     type=PATH,
-    help="file of the rows to predict, as IDX, CSV without labels or npz [default: the test split]",
+    help="file of the rows to predict: IDX, a table, npz, or a folder of images [default: the test split]",
 )
 @click.option(
     "--sample", type=PATH, help="sample submission, which gives header, ids and order [default: none]"

@@ -112,6 +112,19 @@ def test_tables_that_are_no_images(tmp_path: Path, form: str) -> None:
     assert (form == "without a header or ids") == ("no header" in table.remark)
 
 
+@pytest.mark.parametrize(
+    ("rows", "label"),
+    [
+        ("30,1.5,0\n41,2.5,1\n30,3.5,2\n41,4.5,1\n52,1.5,0\n52,2.5,2\n", "3"),  # ages have gaps
+        ("0,1.5,7\n1,2.5,2\n0,3.5,2\n1,4.5,7\n", "1"),
+        ("0,1.5,0\n1,2.5,1\n2,3.5,0\n2,4.5,1\n0,3.5,0\n1,1.5,1\n", "3"),  # the fewer
+        ("0.5,1.5,7\n0.25,2.5,2\n0.5,3.5,2\n0.75,4.5,7\n", "3"),
+    ],
+)
+def test_the_label_of_a_table_without_a_header(rows: str, label: str) -> None:
+    assert parse(rows.encode(), "t").label == label
+
+
 def test_from_the_command_line(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     flowers = "".join(IRIS.partition("\n")[2] for _ in range(20))
