@@ -26,7 +26,10 @@ WANTED = npz.read(
     max_bytes=1 << 22,
 )
 
-pytestmark = [pytest.mark.bits, pytest.mark.usefixtures("no_pictures")]
+pytestmark = [
+    pytest.mark.usefixtures("no_pictures"),
+    pytest.mark.filterwarnings("ignore:this machine's arithmetic is not"),  # where it is another
+]
 
 
 def place(name: str, folder: Path) -> Path:
