@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from linclass.courses.claims import Claim, Findings, Study, is_above, is_below, trained, verdict
-from linclass.listener import Listener
 from linclass.metrics import mean_interval
+from linclass.runs.progress import Listener
 from linclass.settings import Experiment
 
 NETS = {"shallow": "7", "deep": "6,18,25"}

@@ -10,11 +10,11 @@ import numpy as np
 from linclass import plots
 from linclass.courses.claims import DEPENDS, Claim, Findings, Study, is_above, is_below, trained, verdict
 from linclass.datasets.functions import DOMAIN, FUNCTIONS, grid
-from linclass.listener import Listener
 from linclass.metrics import Interval, mean_interval
 from linclass.models.widths import widths
 from linclass.params import Array
 from linclass.plots import Figure
+from linclass.runs.progress import Listener
 from linclass.settings import Experiment
 
 NETWORKS = {"1 hidden layer": (1006, 1), "4 hidden layers": (1004, 4), "10 hidden layers": (1002, 10)}

@@ -23,12 +23,12 @@ from linclass.courses.claims import (
     verdict,
 )
 from linclass.landscape.hessian import gradient_norm
-from linclass.listener import Listener
 from linclass.metrics import Interval, mean_interval
 from linclass.params import Array
 from linclass.plots import Figure
+from linclass.runs.progress import Listener
 from linclass.settings import DEFAULT_BATCH_SIZE, Experiment
-from linclass.training import Callback, Trainer
+from linclass.training.trainer import Callback, Trainer
 
 FUNCTIONS = ("square-wave", "saw-sine", "eight-sines")
 FUNCTION_CHANGES = {

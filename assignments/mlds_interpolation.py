@@ -9,16 +9,16 @@ import numpy as np
 
 from linclass.courses.claims import DEPENDS, Claim, Findings, Study, is_above, trained, verdict
 from linclass.datasets.inputs import Inputs
-from linclass.job import Job
+from linclass.landscape.of_runs import surveyed
 from linclass.landscape.paths import alphas, between
 from linclass.landscape.surface import Surface, Values
-from linclass.listener import Listener
 from linclass.metrics import mean_interval
 from linclass.models.base import Model
-from linclass.models.build import build_model
 from linclass.params import Array
+from linclass.runs.build import Job
+from linclass.runs.model import build_model
+from linclass.runs.progress import Listener
 from linclass.settings import Experiment
-from linclass.survey import surveyed
 
 BATCHES = (100, 1000)
 ROWS = 10_000

@@ -29,11 +29,11 @@ from linclass.landscape.hessian import (
     ratio_of_eigenvalues,
     ratio_of_neighbours,
 )
-from linclass.listener import Listener
 from linclass.metrics import wilson_interval
 from linclass.params import Array
+from linclass.runs.progress import Listener
 from linclass.settings import Experiment
-from linclass.training import Callback, Trainer
+from linclass.training.trainer import Callback, Trainer
 
 FIRST_EPOCHS = 150
 SMALL_NORM = 0.03

@@ -11,20 +11,22 @@ from typing import Any, NamedTuple
 import click
 import numpy as np
 
-from linclass import files, legacy, workers
+from linclass import files
 from linclass.courses.claims import DEPENDS, WITHOUT, Claim, Findings, Study, is_above, is_below, verdict
 from linclass.datasets import batches
 from linclass.datasets.dataset import Split
 from linclass.datasets.inputs import Inputs
 from linclass.datasets.scale import Scaler
 from linclass.errors import DataError
-from linclass.listener import Listener
 from linclass.metrics import Interval
-from linclass.models.build import build_model, build_optimizer
 from linclass.params import Array
-from linclass.run_data import load_data, note_data
+from linclass.runs import legacy
+from linclass.runs.data import load_data, note_data
+from linclass.runs.model import build_model, build_optimizer
+from linclass.runs.progress import Listener
+from linclass.search import workers
 from linclass.settings import Experiment
-from linclass.whole_splits import evaluate
+from linclass.training.evaluate import evaluate
 
 EVALUATED_EVERY = 5
 TIMED_STEPS = 10

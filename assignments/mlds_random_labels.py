@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from linclass.courses.claims import Claim, Findings, Study, is_above, is_below, trained, verdict
-from linclass.history import History
-from linclass.listener import Listener
 from linclass.metrics import mean_interval
+from linclass.runs.progress import Listener
 from linclass.settings import Experiment
+from linclass.training.history import History
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 

@@ -9,16 +9,16 @@ import numpy as np
 from linclass.courses.claims import DEPENDS, Claim, Findings, Study, is_above, is_below, trained, verdict
 from linclass.datasets.inputs import Inputs
 from linclass.errors import UsageError
+from linclass.landscape.of_runs import filled, surveyed
 from linclass.landscape.sensitivity import sensitivity
 from linclass.landscape.sharpness import sharpness
-from linclass.listener import Listener
 from linclass.metrics import Interval, mean_interval
-from linclass.models.build import build_model
 from linclass.models.network import Network
 from linclass.params import Array
 from linclass.plots import Figure
+from linclass.runs.model import build_model
+from linclass.runs.progress import Listener
 from linclass.settings import Experiment
-from linclass.survey import filled, surveyed
 
 BATCHES = (5, 50, 500, 5_000, 50_000)
 CLAIMED_BEST = 500

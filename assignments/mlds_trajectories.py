@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import procrustes
 
-from linclass import plots, survey
+from linclass import plots
 from linclass.courses.claims import (
     DEPENDS,
     SUPPORTED,
@@ -19,15 +19,16 @@ from linclass.courses.claims import (
     trained,
     verdict,
 )
+from linclass.landscape import of_runs
 from linclass.landscape.pca import Components
 from linclass.landscape.surface import Surface
-from linclass.listener import Listener
 from linclass.metrics import mean_interval
 from linclass.models.base import Model
-from linclass.models.build import build_model
 from linclass.params import Array
+from linclass.runs.model import build_model
+from linclass.runs.progress import Listener
 from linclass.settings import Experiment
-from linclass.training import Callback, Trainer
+from linclass.training.trainer import Callback, Trainer
 
 ROWS = 1000
 LOOKS_ALIKE = 0.05
@@ -61,7 +62,7 @@ def find(settings: Experiment, *, data_dir: Path | None, listener: Listener) -> 
     K, snapshots, P = tracks.shape
 
     def create(K: int) -> Model:
-        one = survey.surveyed(settings).replace(seeds=K)
+        one = of_runs.surveyed(settings).replace(seeds=K)
         return build_model(one, job.dataset.features, len(job.dataset.classes))
 
     rows = type(job.train)(job.dataset.train.first(ROWS), job.scaler, settings.dtype)
@@ -81,9 +82,9 @@ def find(settings: Experiment, *, data_dir: Path | None, listener: Listener) -> 
     ]
     seen, reliefs, drawn, labels = {}, {}, {}, {}
     for name, layer in parts.items():
-        names = survey.names_of(job.model, layer)
+        names = of_runs.names_of(job.model, layer)
         size = sum(job.model.params[n][0].size for n in names)
-        seen[name], relief, true, on_plane = survey.over(surface, tracks, names)
+        seen[name], relief, true, on_plane = of_runs.over(surface, tracks, names)
         coordinates = seen[name].coordinates.reshape(K, snapshots, 2)
         accuracy = true.accuracy.reshape(K, snapshots)
         reliefs[name] = plots.Relief(relief.s, relief.t, relief.loss)
@@ -91,7 +92,7 @@ def find(settings: Experiment, *, data_dir: Path | None, listener: Listener) -> 
             plots.Track(points, {-1: f"{100 * a[-1]:.1f} %", 1: f"{100 * a[1]:.0f}"})
             for points, a in zip(coordinates, accuracy, strict=True)
         ]
-        labels[name] = survey.axis_labels(seen[name])
+        labels[name] = of_runs.axis_labels(seen[name])
         same = np.corrcoef(np.log(true.loss), np.log(on_plane.loss))[0, 1]
         shares = [f"{100 * e:.1f} %" for e in seen[name].explained]
         losses = [f"{np.median(values.loss):.4f}" for values in (true, on_plane)]

@@ -1,6 +1,6 @@
 """Bonus (ii) of KTH DD2424, assignment 1: 2000 epochs, watched for overfitting."""
 
-from linclass.cli import TRAIN_LONG
+from linclass.cli.main import TRAIN_LONG
 from linclass.courses.experiments import Assignment
 
 COLUMNS = ("train_cost", "val_cost", "test_accuracy")

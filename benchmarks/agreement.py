@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.contenders.contender import Scores
 from benchmarks.contenders.textbook import Textbook
 from benchmarks.problem import Problem
-from linclass import blas
+from linclass import engine
 from linclass.params import Array
 
 EPOCHS = 2
@@ -38,7 +38,7 @@ class Reference:
     def __init__(self, problem: Problem, models: int) -> None:
         self.problem = problem
         textbook = Textbook(problem, 1, dtype=np.float64, models=models)
-        with blas.limited(1):
+        with engine.limited(1):
             for epoch in range(1, EPOCHS + 1):
                 textbook.epoch(epoch)
         self._weights, self._scores = textbook.weights(), textbook.scores()

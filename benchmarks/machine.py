@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from linclass import __version__, blas
+from linclass import __version__, engine
 
 SIZE = 2048
 REPEATS = 5
@@ -27,7 +27,7 @@ def describe(threads: int) -> dict[str, Any]:
         "python": platform.python_version(),
         "linclass": __version__,
         "versions": {package: _version(package) for package in PACKAGES},
-        "blas": blas.describe(),
+        "blas": engine.describe(),
         "sgemm_gflops": {str(count): sgemm_peak(count) for count in sorted({1, threads})},
     }
 
@@ -41,7 +41,7 @@ def sgemm_peak(threads: int) -> float:
     """GFLOP/s of A B, SIZE x SIZE float32, 2 SIZE^3 operations: the best of some repeats."""
     A, B = np.random.default_rng(0).random((2, SIZE, SIZE), dtype=np.float32)
     out, seconds = np.empty_like(A), []
-    with blas.limited(threads):
+    with engine.limited(threads):
         for _ in range(REPEATS):
             started = time.perf_counter()
             np.matmul(A, B, out=out)

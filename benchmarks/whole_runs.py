@@ -22,11 +22,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from linclass import experiment
 from linclass.datasets.known import KNOWN
 from linclass.datasets.locate import data_dirs, find
 from linclass.errors import DataError
-from linclass.runs import Run
+from linclass.runs import experiment
+from linclass.runs.directory import Run
 from linclass.settings import Experiment
 
 EPOCHS, SNAPSHOTS = 12, 3

@@ -54,7 +54,7 @@ class Workload:
 
     @property
     def loss(self) -> Literal["softmax", "squared"]:
-        """The name in `linclass.losses`."""
+        """The name in `linclass.models.losses`."""
         return "squared" if self.data == "function" else "softmax"
 
     @property

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from linclass import blas
-from linclass.job import build
-from linclass.run_data import load_data
+from linclass import engine
+from linclass.runs.build import build
+from linclass.runs.data import load_data
 from linclass.search import space
 from linclass.search.packs import pack
 from linclass.search.trials import Trial, draw
@@ -36,7 +36,7 @@ def stack_epoch(trials: tuple[Trial, ...], dataset) -> float:
     """Seconds of one epoch of a pack, evaluation included."""
     job = build([trial.settings for trial in trials], dataset)
     started = time.perf_counter()
-    with blas.limited(1):
+    with engine.limited(1):
         job.fit()
     return time.perf_counter() - started
 

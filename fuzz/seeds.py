@@ -17,8 +17,8 @@ import numpy as np
 
 from linclass import npz
 from linclass.datasets.cifar10_npm import pack_batch
-from linclass.history import COLUMNS, History
 from linclass.settings import Experiment
+from linclass.training.history import COLUMNS, History
 
 ROWS = 2
 X = np.random.default_rng(0).integers(0, 256, (ROWS, 3072), dtype=np.uint8)

@@ -22,9 +22,9 @@ from linclass.datasets.mat_file import read_mat
 from linclass.datasets.safe_pickle import read_batch
 from linclass.datasets.split import load_dataset
 from linclass.errors import DataError
-from linclass.history import History
-from linclass.runs import load_run
-from linclass.submission import _header_and_ids, read_rows
+from linclass.evaluation.submission import _header_and_ids, read_rows
+from linclass.runs.directory import load_run
+from linclass.training.history import History
 
 LONGEST_MESSAGE = 600  # characters
 

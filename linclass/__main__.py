@@ -1,6 +1,6 @@
 """`python -m linclass` is `linclass`."""
 
-from linclass.cli import main
+from linclass.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -5,6 +5,26 @@ A message finishes the user's sentence: the value, what was expected, the next m
 
 from __future__ import annotations
 
+import shlex
+import sys
+
+REQUIREMENTS = {"torch": "torch>=2.2", "dask": "distributed>=2024.5", "tune": "optuna>=4.0"}
+"""Extra of linclass -> what it stands for in setup.cfg."""
+
+
+_LARGE = 1e6
+"""From here on a number is written with an exponent."""
+
+
+def counted(n: int, noun: str) -> str:
+    """`1 row`, `2,000 rows`."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def decimal(number: float, digits: int = 5) -> str:
+    """So many digits after the point, with an exponent where it is large: `2.30259`, `7.51257e+37`."""
+    return f"{number:.{digits}{'f' if abs(number) < _LARGE else 'e'}}"
+
 
 def quoted(text: str, most: int = 40) -> str:
     """Text from a file, fit for a message: no line breaks, no control characters, at most `most` in all."""
@@ -86,3 +106,12 @@ class InterruptedRun(LinclassError):
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+
+def missing(what: str, extra: str) -> UsageError:
+    """What is raised where the library of an extra is not installed: a command for the Python that runs.
+
+    It names the library, not linclass[extra]: that works from a checkout, a wheel and an index alike.
+    """
+    command = f'{shlex.quote(sys.executable)} -m pip install "{REQUIREMENTS[extra]}"'
+    return UsageError(f"{what} not installed: {command} (the extra [{extra}] of linclass)")

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from linclass.errors import decimal
 from linclass.params import Array
-from linclass.words import decimal
 
 
 class Interval(NamedTuple):

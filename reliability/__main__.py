@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from linclass.console import call, print_table, say
+from linclass.cli.console import call, print_table, say
 from linclass.errors import CheckFailedError
 from reliability.faults import PLANTS
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from linclass import blas, experiment, gallery
-from linclass.callbacks import Recorder
+from linclass import engine
+from linclass.runs import experiment, pictures
 from linclass.settings import Experiment
-from linclass.train_state import TrainState
-from linclass.training import Trainer
+from linclass.training.callbacks import Recorder
+from linclass.training.state import TrainState
+from linclass.training.trainer import Trainer
 
 RUNS: dict[str, dict[str, Any]] = {
     "linear": {"epochs": 8},
@@ -46,7 +47,7 @@ def measure(settings: Experiment, folder: Path) -> Cost:
         whole[0] = time.perf_counter() - started
         return state
 
-    with patch.object(Recorder, "_save", timed), patch.object(Trainer, "fit", timed_fit), blas.limited(1):
+    with patch.object(Recorder, "_save", timed), patch.object(Trainer, "fit", timed_fit), engine.limited(1):
         experiment.run(settings, out=folder)
     between = times[:-1]
     return Cost(whole[0] - times[-1], sum(between), len(between), settings.epochs)
@@ -57,7 +58,7 @@ def table(folder: Path) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("run", "epochs", "saves", "ms a save", "share of the time")]
     # the pictures of the last epoch are no part of a save, nor of an epoch
     for draw in ("draw_curves", "draw_weights"):
-        setattr(gallery, draw, _draw_nothing)
+        setattr(pictures, draw, _draw_nothing)
     for number, (name, changes) in enumerate(RUNS.items()):
         cost = measure(Experiment().replace(overfit_action="ignore", **changes), folder / str(number))
         each = 1000 * cost.saving / max(cost.saves, 1)

@@ -10,8 +10,8 @@ from unittest.mock import patch
 
 import numpy as np
 
-from linclass import checks, kernels, losses
-from linclass.models import layers
+from linclass.analysis import checks
+from linclass.models import kernels, layers, losses
 from linclass.models.base import Batch
 from linclass.models.network import Network
 from linclass.models.penalty import Penalty

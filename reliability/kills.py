@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from linclass import callbacks, files
+from linclass import files
 from linclass.errors import DataError, RunTakenError
-from linclass.experiment import run
-from linclass.runs import Run
+from linclass.runs.directory import Run
+from linclass.runs.experiment import run
 from linclass.settings import Experiment
+from linclass.training import callbacks
 from reliability.faults import PLANTS, Dying
 from reliability.subject import FAST, SLOW, Outcome, epoch_of, go_on, has_state, small_pictures, write_data
 

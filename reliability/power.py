@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from linclass import callbacks, experiment, files
+from linclass import files
 from linclass.errors import LinclassError
-from linclass.runs import Run
+from linclass.runs import experiment
+from linclass.runs.directory import Run
 from linclass.settings import Experiment
+from linclass.training import callbacks
 from reliability.disk import Disk, Recording
 from reliability.subject import FAST, Outcome, digest_of, go_on, has_state, small_pictures, write_data
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from linclass import experiment, files, gallery
-from linclass.history import History
-from linclass.runs import PREVIOUS, STATE, Run, load_run
+from linclass import files
+from linclass.runs import experiment, pictures
+from linclass.runs.directory import PREVIOUS, STATE, Run, load_run
 from linclass.settings import Experiment
-from linclass.train_state import TrainState
+from linclass.training.history import History
+from linclass.training.state import TrainState
 
 FAST = {"epochs": 24, "batch_size": 20, "eta": 0.1, "optimizer": "momentum", "snapshot_every": 12}
 SLOW = {**FAST, "epochs": 1500, "batch_size": 4, "snapshot_every": 0, "overfit_action": "ignore"}
@@ -49,7 +50,7 @@ def small_pictures() -> None:
         for kind in ("loss", "accuracy", "difference"):
             files.write_durably(folder / f"{history.epochs}_{kind}.png", b"picture" * 100)
 
-    gallery.draw_curves = draw
+    pictures.draw_curves = draw
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def no_pictures_in_module() -> Iterator[None]:
 def _no_pictures() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for drawing in ("draw_curves", "draw_weights", "draw_function", "draw_animation"):
-            patch.setattr(f"linclass.gallery.{drawing}", lambda *_: None)
+            patch.setattr(f"linclass.runs.pictures.{drawing}", lambda *_: None)
         patch.setattr("linclass.search.report.draw", lambda *_: None)
         yield
 

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from linclass import checkpoint, files
-from linclass.cli import cli
+from linclass import files
+from linclass.cli.main import cli
 from linclass.errors import DataError, DivergedError, StorageError, UsageError
-from linclass.experiment import resume, run
-from linclass.listener import Listener
-from linclass.runs import load_run
+from linclass.runs import checkpoint
+from linclass.runs.directory import load_run
+from linclass.runs.experiment import resume, run
+from linclass.runs.progress import Listener
 from linclass.settings import Experiment
 
 pytestmark = [pytest.mark.bits, pytest.mark.usefixtures("no_pictures")]

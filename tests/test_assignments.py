@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from linclass.console import call
+from linclass.cli.console import call
 from linclass.courses.experiments import Assignment, compare_numbers, lab_line
 from linclass.courses.searches import SearchAssignment
-from linclass.experiment import Result
-from linclass.history import COLUMNS, History
+from linclass.runs.experiment import Result
+from linclass.training.history import COLUMNS, History
 
 ROOT = Path(__file__).parent.parent
 # the others are studies, see test_mlds*.py and test_survey.py
 FOUND: dict[str, Any] = {
-    path.stem: importlib.import_module(f"linclass.assignments.{path.stem}").ASSIGNMENT
+    path.stem: importlib.import_module(f"assignments.{path.stem}").ASSIGNMENT
     for path in sorted((ROOT / "assignments").glob("[a-z]*.py"))
     if "\nASSIGNMENT = " in path.read_text(encoding="utf-8")
 }

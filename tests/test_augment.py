@@ -10,18 +10,18 @@ from PIL import Image
 from scipy import ndimage
 
 import linclass
-from linclass.cli import cli
-from linclass.console import call
+from linclass.analysis.lr_range import lr_range_test
+from linclass.cli.console import call
+from linclass.cli.main import cli
 from linclass.datasets import augment, image_ops
 from linclass.datasets.batches import batches
 from linclass.datasets.dataset import Dataset, Split
 from linclass.datasets.inputs import Inputs
 from linclass.datasets.scale import Scaler
 from linclass.errors import UsageError
-from linclass.job import build
-from linclass.lr_range import lr_range_test
-from linclass.run_data import load_data
-from linclass.training import Callback, Trainer
+from linclass.runs.build import build
+from linclass.runs.data import load_data
+from linclass.training.trainer import Callback, Trainer
 
 EVERYTHING = "mirror,shift:3,rotation:10,crop:6,brightness:0.2,contrast:0.2,saturation:0.2,noise:0.05"
 SHAPES = [(3, 32, 32), (1, 28, 28), (3, 7, 12)]

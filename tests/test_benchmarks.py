@@ -21,7 +21,7 @@ from benchmarks.contenders.own import Own
 from benchmarks.problem import Problem
 from benchmarks.rounds import Timing, measure
 from benchmarks.workloads import WORKLOADS
-from linclass import blas
+from linclass import engine
 
 PLANTED = """
 from benchmarks.contenders.textbook import Textbook
@@ -156,7 +156,7 @@ def test_peers_agree_with_the_reference(peer: str, name: str) -> None:
     problem = Problem(workload, quick=True, check=True)
     module, class_name = entry.place.split(":")
     contender = getattr(import_module(module), class_name)(problem, 1)
-    with blas.limited(1):
+    with engine.limited(1):
         for epoch in range(1, EPOCHS + 1):
             contender.epoch(epoch)
     assert Reference(problem, models=1).fault(contender.weights(), contender.scores()) == ""

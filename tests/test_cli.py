@@ -12,9 +12,9 @@ from conftest import pixel_csv
 from matplotlib.figure import Figure
 
 from linclass import plots
-from linclass.cli import cli
-from linclass.console import call
-from linclass.lr_range import FEWEST_STEPS
+from linclass.analysis.lr_range import FEWEST_STEPS
+from linclass.cli.console import call
+from linclass.cli.main import cli
 
 HEAVY = ("numpy", "scipy", "matplotlib", "pandas", "threadpoolctl", "PIL", "torch")
 
@@ -42,7 +42,7 @@ def own_npz(path: Path = Path("own.npz"), **changes: np.ndarray) -> Path:
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from linclass.cli import cli\n"
+        "import sys; from linclass.cli.main import cli\n"
         "try: cli(['--help'])\n"
         "except SystemExit: pass\n"
         "print(sorted({name.split('.')[0] for name in sys.modules} & set(sys.argv[1:])))"

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import linclass
-from linclass.cli import cli
-from linclass.console import call
-from linclass.crossval import Fold, cross_validate, mean_accuracy, table
+from linclass.analysis.crossval import Fold, cross_validate, mean_accuracy, table
+from linclass.cli.console import call
+from linclass.cli.main import cli
 from linclass.datasets.split import load_dataset, parts
 from linclass.errors import UsageError
 from linclass.metrics import mean_interval, wilson_interval
-from linclass.models.build import build_model
-from linclass.run_data import load_data
+from linclass.runs.data import load_data
+from linclass.runs.model import build_model
 
 SMALL = linclass.Experiment(
     dataset="cifar10-sample", train_size=95, model="mlp", hidden="5", batch_size=20, epochs=2
@@ -121,7 +121,7 @@ def test_replicas_that_diverged_at_once_are_not_in_the_means(
                 model.params["W"][k] = np.nan
         return model
 
-    monkeypatch.setattr("linclass.job.build_model", build)
+    monkeypatch.setattr("linclass.runs.build.build_model", build)
     arguments = ["crossval", "--folds", "2", "--dataset", "cifar10-sample", "--train-size", "60", "--quiet"]
     arguments += ["--batch-size", "30", "--epochs", "1", "--seeds", "2", "--out", str(tmp_path / "cv")]
     for _ in range(2):  # once more: from what is there

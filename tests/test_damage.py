@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from linclass.errors import DataError
-from linclass.experiment import resume, run
-from linclass.listener import Listener
-from linclass.runs import Run, load_run
+from linclass.runs.directory import Run, load_run
+from linclass.runs.experiment import resume, run
+from linclass.runs.progress import Listener
 from linclass.settings import Experiment
 
 FLIPS = 1000

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from linclass.cli import cli
-from linclass.console import call
+from linclass.cli.console import call
+from linclass.cli.main import cli
 from linclass.datasets.image_folder import read_image_folder
 from linclass.datasets.split import load_dataset
 from linclass.errors import DataError
-from linclass.runs import load_run
-from linclass.submission import read_rows
+from linclass.evaluation.submission import read_rows
+from linclass.runs.directory import load_run
 
 RNG = np.random.default_rng(3)
 

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import linclass
-from linclass import Experiment, files, npz, scoring, submission
+from linclass import Experiment, files, npz
 from linclass.datasets import labels
 from linclass.datasets.split import load_dataset
 from linclass.errors import DataError
+from linclass.evaluation import of_run, submission
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=8)
 
@@ -159,10 +160,10 @@ def test_names_are_kept_from_the_file_to_the_predictions(
     run = linclass.load_run(tmp_path / "run")
     assert run.model().params["W"].shape == (1, 2, 3)
     assert result.history.last("val_accuracy")[0] == 1
-    report = scoring.evaluate_run(tmp_path / "run")[0]
+    report = of_run.evaluate_run(tmp_path / "run")[0]
     assert report.classes == tuple(classes)
     assert report.confusion.tolist() == [[5, 0], [0, 5]]
-    submission.write_submission(tmp_path / "out.csv", scoring.predict_run(tmp_path / "run"))
+    submission.write_submission(tmp_path / "out.csv", of_run.predict_run(tmp_path / "run"))
     with (tmp_path / "out.csv").open() as file:
         assert [row[1] for row in csv.reader(file)][1:] == predicted * 5
 
@@ -170,7 +171,7 @@ def test_names_are_kept_from_the_file_to_the_predictions(
 def test_numbers_that_are_negative_are_written_as_numbers(tmp_path: Path, no_pictures: None) -> None:
     data = clouds(tmp_path / "mine.npz", np.array([-1, 1]))
     linclass.run(Experiment(dataset=data, eta=0.1, epochs=2, batch_size=5), out=tmp_path / "run")
-    predicted = scoring.predict_run(tmp_path / "run")
+    predicted = of_run.predict_run(tmp_path / "run")
     assert predicted.tolist() == [-1, 1] * 5
     submission.write_submission(tmp_path / "out.csv", predicted)
     assert (tmp_path / "out.csv").read_text().startswith("Id,Category\n0,-1\n1,1\n")

@@ -16,8 +16,8 @@ from linclass.datasets import strata
 from linclass.datasets.dataset import Dataset, Split
 from linclass.datasets.split import load_dataset, parts
 from linclass.errors import UsageError
-from linclass.listener import Listener
-from linclass.run_data import load_data, note_data
+from linclass.runs.data import load_data, note_data
+from linclass.runs.progress import Listener
 
 
 @st.composite

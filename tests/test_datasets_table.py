@@ -15,14 +15,14 @@ from conftest import pixel_csv
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linclass.cli import cli
-from linclass.console import call
+from linclass.cli.console import call
+from linclass.cli.main import cli
 from linclass.datasets import table as table_module
 from linclass.datasets.split import load_dataset
 from linclass.datasets.table import parse, read_table
 from linclass.errors import DataError, UsageError
-from linclass.runs import load_run
-from linclass.submission import read_rows
+from linclass.evaluation.submission import read_rows
+from linclass.runs.directory import load_run
 
 RNG = np.random.default_rng(1)
 X = RNG.integers(0, 256, (8, 784))

@@ -15,8 +15,8 @@ import pytest
 
 from linclass import files
 from linclass.errors import StorageError
-from linclass.experiment import resume, run
-from linclass.runs import load_run
+from linclass.runs.directory import load_run
+from linclass.runs.experiment import resume, run
 from linclass.settings import Experiment
 
 

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp, softmax
 
-from linclass import experiment, load_run, scoring
-from linclass.cli import cli
-from linclass.console import call
+from linclass import load_run
+from linclass.cli.console import call
+from linclass.cli.main import cli
 from linclass.errors import UsageError
+from linclass.evaluation import of_run
 from linclass.models.ensemble import Ensemble
 from linclass.models.linear import Linear
-from linclass.run_data import load_data
+from linclass.runs import experiment
+from linclass.runs.data import load_data
 from linclass.settings import Experiment
 
 CYCLIC = Experiment(  # 600 rows are 6 steps an epoch: a cycle is 12 steps, 2 epochs
@@ -64,7 +66,7 @@ def test_members_of_different_stacks_are_refused() -> None:
 
 def test_the_ends_of_the_cycles_are_found(cyclic_run: Path) -> None:
     run = load_run(cyclic_run)
-    by_cycle, by_epoch = scoring.classifier(run, "cycles"), scoring.classifier(run, "2,4")
+    by_cycle, by_epoch = of_run.classifier(run, "cycles"), of_run.classifier(run, "2,4")
     x = np.random.default_rng(0).normal(size=(7, 3072)).astype(np.float32)
     assert (by_cycle.scores(x) == by_epoch.scores(x)).all()
     two, four = (run.model(epoch).scores(x).astype(float) for epoch in (2, 4))
@@ -73,10 +75,10 @@ def test_the_ends_of_the_cycles_are_found(cyclic_run: Path) -> None:
 
 
 def test_it_is_evaluated_and_predicts(cyclic_run: Path) -> None:
-    reports = scoring.evaluate_run(cyclic_run, weights="cycles")
+    reports = of_run.evaluate_run(cyclic_run, weights="cycles")
     assert [report.model for report in reports] == [0, 1]
     assert list(reports[0].scores()) == ["loss", "accuracy", "95 % interval"], "it has no cost"
-    predicted = scoring.predict_run(cyclic_run, weights="cycles", k=1)
+    predicted = of_run.predict_run(cyclic_run, weights="cycles", k=1)
     y = load_data(CYCLIC.resolved()).test
     assert y is not None
     assert (predicted == y.y).mean() == pytest.approx(reports[1].accuracy)
@@ -99,13 +101,13 @@ def test_what_makes_no_ensemble_is_said(
     settings = CYCLIC.replace(train_size=600, seeds=1, **changes)
     path = experiment.run(settings, name="x", out=tmp_path / "x").path
     with pytest.raises(UsageError, match=message):
-        scoring.classifier(load_run(path), weights)
+        of_run.classifier(load_run(path), weights)
 
 
 def test_an_ensemble_of_one_has_its_members_loss_with_label_smoothing_too(tmp_path: Path) -> None:
     settings = CYCLIC.replace(train_size=600, seeds=1, label_smoothing=0.3)
     path = experiment.run(settings, name="x", out=tmp_path / "x").path
-    (alone,), (together,) = (scoring.evaluate_run(path, weights=w) for w in ("4", "4,4"))
+    (alone,), (together,) = (of_run.evaluate_run(path, weights=w) for w in ("4", "4,4"))
     assert together.loss == pytest.approx(alone.loss, rel=1e-5)
 
 

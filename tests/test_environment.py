@@ -16,8 +16,8 @@ from linclass.datasets.locate import data_dirs, fetch_dir, find
 
 CHILD = """
 import sys
-from linclass.cli import cli
-from linclass.console import call
+from linclass.cli.main import cli
+from linclass.cli.console import call
 train, evaluate = sys.argv[1:].index("--"), sys.argv[1:]
 sys.exit(call(cli, evaluate[:train]) or call(cli, evaluate[train + 1:]))
 """

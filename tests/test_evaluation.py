@@ -18,7 +18,7 @@ from linclass import plots
 from linclass.datasets.dataset import Split
 from linclass.datasets.inputs import Inputs
 from linclass.errors import UsageError
-from linclass.evaluation import (
+from linclass.evaluation.report import (
     MISTAKES,
     RegressionReport,
     Report,
@@ -30,11 +30,11 @@ from linclass.evaluation import (
     reports,
     scores_of,
 )
-from linclass.losses import make_loss
 from linclass.metrics import reliability
 from linclass.models.linear import Linear
+from linclass.models.losses import make_loss
 from linclass.models.mlp import MLP
-from linclass.whole_splits import evaluate
+from linclass.training.evaluate import evaluate
 
 pytestmark = pytest.mark.bits
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from linclass.extras import REQUIREMENTS, missing
+from linclass.errors import REQUIREMENTS, missing
 
 ROOT = Path(__file__).parent.parent
 ADVICE = "pip install " + "linclass"

@@ -11,7 +11,7 @@ from linclass import files
 from linclass.datasets.archive import members
 from linclass.datasets.load import load
 from linclass.errors import DataError, RunTakenError, StorageError
-from linclass.submission import read_rows
+from linclass.evaluation.submission import read_rows
 
 
 class FailingSystem(files.System):

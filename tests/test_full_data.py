@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linclass import checks
+from linclass.analysis import checks
 from linclass.datasets.load import Full
 from linclass.datasets.split import load_dataset
-from linclass.experiment import run
-from linclass.job import build
-from linclass.run_data import load_data
+from linclass.runs.build import build
+from linclass.runs.data import load_data
+from linclass.runs.experiment import run
 from linclass.settings import Experiment
 
 pytestmark = pytest.mark.full_data

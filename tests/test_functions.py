@@ -9,18 +9,19 @@ import pandas as pd
 import pytest
 from scipy import integrate, signal
 
-from linclass import experiment, scoring
-from linclass.cli import cli
-from linclass.console import call
+from linclass.cli.console import call
+from linclass.cli.main import cli
 from linclass.datasets.catalog import describe
 from linclass.datasets.functions import FUNCTIONS, WAVELENGTHS, grid, load
 from linclass.datasets.split import load_dataset
 from linclass.errors import UsageError
-from linclass.history import History
-from linclass.models.build import build_model
+from linclass.evaluation import of_run
 from linclass.models.widths import parameters, widths
-from linclass.runs import load_run
+from linclass.runs import experiment
+from linclass.runs.directory import load_run
+from linclass.runs.model import build_model
 from linclass.settings import FUNCTION_NAMES, Experiment
+from linclass.training.history import History
 
 SMALL = Experiment(
     dataset="half-sine",
@@ -144,7 +145,7 @@ def test_an_interrupted_run_is_resumed_to_the_same_bits(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("no_pictures")
 def test_evaluate_says_how_near_it_comes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     experiment.run(SMALL.replace(l2=0.001), out=tmp_path / "run")
-    (report,) = scoring.evaluate_run(tmp_path / "run")
+    (report,) = of_run.evaluate_run(tmp_path / "run")
     test = load("half-sine").test
     assert test is not None
     scores = load_run(tmp_path / "run").model().scores(test.x.astype(np.float32))[0]

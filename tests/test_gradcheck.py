@@ -11,7 +11,7 @@ from costs import cost
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from linclass import blas, gradcheck
+from linclass import engine, gradcheck
 from linclass.errors import UsageError
 from linclass.gradcheck import check_function, check_model, load_function, standard_checks
 from linclass.gradcheck.check import varying_features
@@ -26,7 +26,7 @@ N, D, C = 6, 5, 4
 @pytest.fixture
 def one_thread():
     """Many tiny products of 3072 features: threads that wait for one another only cost time."""
-    with blas.limited(1):
+    with engine.limited(1):
         yield
 
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from linclass import checks, kernels, losses
+from linclass.analysis import checks
 from linclass.gradcheck import check_model
 from linclass.gradcheck.report import Report
-from linclass.losses import LOSSES, Loss, make_loss
+from linclass.models import kernels, losses
 from linclass.models.init import KINDS
 from linclass.models.linear import Linear
+from linclass.models.losses import LOSSES, Loss, make_loss
 from linclass.models.mlp import MLP
 from reliability.gradients import DATASETS, FAULTS, MODELS, experiment
 

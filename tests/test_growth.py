@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linclass import growth, plots
-from linclass.console import call
+from linclass import plots
+from linclass.analysis import learning_curve
+from linclass.cli.console import call
 from linclass.courses.experiments import Assignment
 from linclass.errors import UsageError
-from linclass.experiment import Result
-from linclass.history import COLUMNS, History
 from linclass.metrics import mean_interval, wilson_interval
+from linclass.runs.experiment import Result
 from linclass.settings import Experiment
+from linclass.training.history import COLUMNS, History
 
 SETTINGS = Experiment(dataset="cifar10-sample", model="mlp", hidden="200", activation="leaky-relu")
 LADDER = Assignment(
@@ -46,15 +47,15 @@ def result(folder: Path, rows: int, accuracies: list[float]) -> Result:
 def test_points_have_wilsons_interval_or_students_and_rise(tmp_path: Path, monkeypatch) -> None:
     results = [result(tmp_path / "b", 20, [0.3, 0.36]), result(tmp_path / "a", 4, [0.25])]
     fake = {r.path: json.loads((r.path / "run.json").read_text()) for r in results}
-    monkeypatch.setattr(growth, "Run", lambda path: type("R", (), {"manifest": fake[path]}))
-    one, two = growth.points(results)
+    monkeypatch.setattr(learning_curve, "Run", lambda path: type("R", (), {"manifest": fake[path]}))
+    one, two = learning_curve.points(results)
     assert (one.rows, two.rows) == (4, 20)
     assert list(one.accuracies) == ["train", "validation"]
     assert one.accuracies["validation"] == (0.25, *wilson_interval(125, 500))
     assert np.isnan(one.accuracies["train"][1:]).all()  # the rows trained on are no sample
     low, high = mean_interval(np.array([0.3, 0.36])).bounds()
     assert two.accuracies["validation"] == pytest.approx((0.33, max(low, 0), min(high, 1)))
-    assert growth.table([one, two])[1][0] == "4"
+    assert learning_curve.table([one, two])[1][0] == "4"
 
 
 @pytest.mark.usefixtures("no_pictures")

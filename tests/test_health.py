@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from costs import cost
 
-from linclass import health
-from linclass.experiment import run
 from linclass.models.linear import Linear
 from linclass.models.mlp import MLP
-from linclass.runs import load_run
+from linclass.runs.directory import load_run
+from linclass.runs.experiment import run
 from linclass.settings import Experiment
+from linclass.training import health
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 import pytest
 
-from linclass.cli import cli
+from linclass.cli.main import cli
+from linclass.cli.options import SECTIONS
 from linclass.courses.claims import Study
 from linclass.courses.experiments import Assignment
 from linclass.courses.searches import SearchAssignment
-from linclass.options import SECTIONS
 from linclass.settings import Experiment
 
 ASSIGNMENTS = sorted(path.stem for path in (Path(__file__).parent.parent / "assignments").glob("[a-z]*.py"))

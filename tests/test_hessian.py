@@ -15,9 +15,9 @@ from linclass.landscape.hessian import (
     ratio_of_eigenvalues,
     ratio_of_neighbours,
 )
-from linclass.losses import make_loss
 from linclass.models.base import Batch
 from linclass.models.linear import Linear
+from linclass.models.losses import make_loss
 from linclass.models.mlp import MLP
 from linclass.params import Params
 

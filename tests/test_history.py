@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linclass.errors import DataError
-from linclass.history import COLUMNS, History
+from linclass.training.history import COLUMNS, History
 
 
 def row(epoch: int, value: float = 0.5, **more: float) -> dict:

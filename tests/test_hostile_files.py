@@ -36,8 +36,8 @@ from linclass.datasets.cifar10_published import URL, unpack_archive
 from linclass.datasets.fetch import Recipe, fetch
 from linclass.datasets.published import Facts, Remote
 from linclass.errors import DataError
-from linclass.history import COLUMNS, History
-from linclass.submission import write_submission
+from linclass.evaluation.submission import write_submission
+from linclass.training.history import COLUMNS, History
 
 MB = 1 << 20
 ROOT = Path(__file__).parent.parent

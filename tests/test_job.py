@@ -7,10 +7,10 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from linclass.datasets.dataset import Dataset, Split
-from linclass.job import WIDE, Job, build, has_wide_products
-from linclass.models.build import replica_seeds
+from linclass.runs.build import WIDE, Job, build, has_wide_products
+from linclass.runs.model import replica_seeds
 from linclass.settings import Experiment
-from linclass.training import Callback, Trainer
+from linclass.training.trainer import Callback, Trainer
 
 pytestmark = pytest.mark.bits
 

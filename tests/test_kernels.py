@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from linclass import kernels, rng
-from linclass.kernels import ACTIVATIONS, stacked
+from linclass import rng
+from linclass.models import kernels
+from linclass.models.kernels import ACTIVATIONS, stacked
 
 pytestmark = pytest.mark.bits
 

@@ -15,9 +15,9 @@ from linclass.landscape.planes import plane, random_direction
 from linclass.landscape.sensitivity import sensitivity
 from linclass.landscape.sharpness import sharpness
 from linclass.landscape.surface import Surface, columns_of
-from linclass.losses import make_loss
 from linclass.models.base import Batch
 from linclass.models.linear import Linear
+from linclass.models.losses import make_loss
 from linclass.models.mlp import MLP
 from linclass.params import Array, Params
 

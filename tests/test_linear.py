@@ -9,9 +9,9 @@ from costs import cost
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linclass.losses import make_loss
 from linclass.models.linear import Linear
-from linclass.optim import sgd
+from linclass.models.losses import make_loss
+from linclass.training.optim import sgd
 
 pytestmark = pytest.mark.bits
 

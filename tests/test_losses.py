@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linclass.errors import UsageError
-from linclass.kernels import stacked
-from linclass.losses import LOSSES, make_loss
+from linclass.models.kernels import stacked
+from linclass.models.losses import LOSSES, make_loss
 
 pytestmark = pytest.mark.bits
 

@@ -13,13 +13,13 @@ from costs import cost
 from matplotlib.figure import Figure
 
 from linclass import plots
+from linclass.analysis.lr_range import FEWEST_STEPS, TOO_HIGH, RangeTest, lr_range_test, save_picture
 from linclass.datasets import batches
 from linclass.datasets.dataset import Split
 from linclass.datasets.inputs import Inputs
 from linclass.errors import DivergedError, UsageError
-from linclass.lr_range import FEWEST_STEPS, TOO_HIGH, RangeTest, lr_range_test, save_picture
 from linclass.models.linear import Linear
-from linclass.optim import OPTIMIZERS, Optimizer, make, sgd
+from linclass.training.optim import OPTIMIZERS, Optimizer, make, sgd
 
 D, C, N = 20, 4, 300
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from linclass.errors import decimal
 from linclass.metrics import (
     confusion_matrix,
     mcnemar,
@@ -15,7 +16,6 @@ from linclass.metrics import (
     total_variation,
     wilson_interval,
 )
-from linclass.words import decimal
 
 
 @given(st.lists(st.floats(-10, 10), min_size=2, max_size=20))

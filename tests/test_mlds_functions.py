@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from linclass import plots
-from linclass.console import call
+from linclass.cli.console import call
 from linclass.courses.claims import VERDICTS, Study, all_rows, prepared, trained
 from linclass.datasets.functions import FUNCTIONS, grid
 from linclass.errors import UsageError
 
 
 def study(name: str) -> Study:
-    found: Study = importlib.import_module(f"linclass.assignments.{name}").STUDY
+    found: Study = importlib.import_module(f"assignments.{name}").STUDY
     return found
 
 
@@ -43,7 +43,7 @@ def test_a_study_runs_and_says_what_it_found(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(f"linclass.assignments.{name}.EPOCHS_OF_FUNCTIONS", 20, raising=False)
+    monkeypatch.setattr(f"assignments.{name}.EPOCHS_OF_FUNCTIONS", 20, raising=False)
     monkeypatch.setattr(plots, "save", lambda figure, path: path.write_bytes(b""))
     assert study(name).name == name
     assert call(study(name).command(), [*options, "--quiet"], prog_name=name) == 0
@@ -79,7 +79,7 @@ def test_full_batches_train_as_one_stack_to_what_each_seed_alone_comes_to() -> N
 
 def test_the_lower_plateau_is_the_best_function_with_one_bend() -> None:
     """A constant up to c and a straight line after it, fitted by least squares for every c."""
-    plateaus = importlib.import_module("linclass.assignments.mlds_minimal_ratio").PLATEAUS
+    plateaus = importlib.import_module("assignments.mlds_minimal_ratio").PLATEAUS
     x = grid(1000)
     y = FUNCTIONS["half-sine"](x)
     errors = []

@@ -6,22 +6,23 @@ import numpy as np
 import pytest
 from costs import cost
 
-from linclass import kernels, rng
-from linclass.callbacks import BestKeeper
+from linclass import rng
 from linclass.datasets.dataset import Split
 from linclass.datasets.inputs import Inputs
 from linclass.errors import UsageError
-from linclass.losses import LOSSES, make_loss
-from linclass.models.build import build_model
+from linclass.models import kernels
 from linclass.models.init import KINDS, fans_of, initialise
 from linclass.models.linear import Linear
+from linclass.models.losses import LOSSES, make_loss
 from linclass.models.mlp import MLP
 from linclass.models.summary import summary
-from linclass.optim import sgd
 from linclass.params import Params
-from linclass.schedules import constant
+from linclass.runs.model import build_model
 from linclass.settings import Experiment
-from linclass.training import Trainer
+from linclass.training.callbacks import BestKeeper
+from linclass.training.optim import sgd
+from linclass.training.schedules import constant
+from linclass.training.trainer import Trainer
 
 pytestmark = pytest.mark.bits
 

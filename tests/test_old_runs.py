@@ -15,8 +15,9 @@ import pytest
 from old_runs.make import GRID, LONGER, RUNS, SWEEP, expected
 
 import linclass
-from linclass import Experiment, blas, checkpoint, files, legacy, npz
+from linclass import Experiment, engine, files, npz
 from linclass.errors import DataError, RunTakenError
+from linclass.runs import checkpoint, legacy
 from linclass.search import grid_search
 
 HERE = Path(__file__).parent / "old_runs"
@@ -50,8 +51,8 @@ def rewrite(state: Path, **changes: Any) -> None:
 
 
 def same_kernels(path: Path) -> bool:
-    with blas.limited(blas.DEFAULT_THREADS):
-        return files.read_json(path / "run.json")["numerics"] == blas.fingerprint()
+    with engine.limited(engine.DEFAULT_THREADS):
+        return files.read_json(path / "run.json")["numerics"] == engine.fingerprint()
 
 
 def compare(name: str, path: Path, found: dict[str, np.ndarray]) -> None:

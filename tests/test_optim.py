@@ -10,10 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linclass import optim
 from linclass.errors import UsageError
-from linclass.optim import OPTIMIZERS, Optimizer, adam, adamw, clipped, make, momentum, nesterov, rmsprop, sgd
 from linclass.params import LARGE, Params
+from linclass.training import optim
+from linclass.training.optim import (
+    OPTIMIZERS,
+    Optimizer,
+    adam,
+    adamw,
+    clipped,
+    make,
+    momentum,
+    nesterov,
+    rmsprop,
+    sgd,
+)
 
 SHAPES = {"W1": (4, 3), "b1": (4,), "gamma1": (4,), "W2": (2, 4), "b2": (2,)}
 STEPS, DECAY = 50, 0.1
@@ -181,7 +192,7 @@ def test_a_stack_with_its_own_rates_is_its_singles(
     kind: str, dtype: str, large: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("linclass.params.LARGE", large)
-    monkeypatch.setattr("linclass.optim.LARGE", large)
+    monkeypatch.setattr("linclass.training.optim.LARGE", large)
     K, lr = 3, np.array([0.5, 1.0, 2.0])
     stack = random_params(K, dtype=dtype)
     singles = [Params(SHAPES, 1, dtype) for _ in range(K)]

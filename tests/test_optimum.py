@@ -10,10 +10,10 @@ from costs import cost
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from linclass.analysis.optimum import gap, minimise
 from linclass.errors import DivergedError, UsageError
-from linclass.losses import make_loss
 from linclass.models.linear import Linear
-from linclass.optimum import gap, minimise
+from linclass.models.losses import make_loss
 
 N, D, C = 60, 5, 3
 

@@ -9,11 +9,12 @@ import pytest
 from costs import cost
 from PIL import Image
 
-from linclass import parity, plots
+from linclass import plots
+from linclass.analysis import parity
+from linclass.analysis.parity import EQUIVALENT, LIBRARIES, SAME, Pair, Variant, compare, save_picture
 from linclass.errors import UsageError
 from linclass.models.mlp import MLP
-from linclass.optim import adam
-from linclass.parity import EQUIVALENT, LIBRARIES, SAME, Pair, Variant, compare, save_picture
+from linclass.training.optim import adam
 
 SIZES = (20, 16, 12, 5)
 
@@ -91,7 +92,7 @@ def test_all_trainings_see_the_same_first_loss_and_sgd_learns() -> None:
     ],
 )
 def test_a_fault_in_adam_is_seen(monkeypatch: pytest.MonkeyPatch, faulty, label: str) -> None:
-    monkeypatch.setattr("linclass.optim.adam", faulty)
+    monkeypatch.setattr("linclass.training.optim.adam", faulty)
     seen = run(steps=10)
     assert {pair.label: pair for pair in seen.of(LIBRARIES)}[label].first_above(1e-10) is not None
     assert {pair.label: pair for pair in seen.of(LIBRARIES)}["sgd, mean"].first_above(1e-10) is None

@@ -7,10 +7,10 @@ import numpy as np
 from linclass.datasets.dataset import Split
 from linclass.datasets.inputs import Inputs
 from linclass.models.mlp import MLP
-from linclass.optim import sgd
-from linclass.profile import PARTS, Profile
-from linclass.schedules import constant
-from linclass.training import Callback, Trainer
+from linclass.training.optim import sgd
+from linclass.training.profile import PARTS, Profile
+from linclass.training.schedules import constant
+from linclass.training.trainer import Callback, Trainer
 
 
 class Slow(Callback):

@@ -13,13 +13,13 @@ from types import SimpleNamespace
 import pytest
 
 import linclass
-from linclass import progress
-from linclass.console import Console, DownloadBar
+from linclass.cli.console import Console, DownloadBar
 from linclass.errors import RunWarning
-from linclass.experiment import run
-from linclass.history import Row
-from linclass.listener import Listener
+from linclass.runs import progress
+from linclass.runs.experiment import run
+from linclass.runs.progress import Listener
 from linclass.settings import Experiment
+from linclass.training.history import Row
 
 ROW: Row = {
     "epoch": 1,

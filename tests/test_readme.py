@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from linclass.cli import cli
-from linclass.options import markdown_table
+from linclass.cli.main import cli
+from linclass.cli.options import markdown_table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -15,7 +15,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def test_the_options_table_is_the_experiments_fields() -> None:
     table = re.search(r"<!-- options -->\n(.*?)\n<!-- /options -->", README, re.DOTALL)
     assert table
-    assert table[1] == markdown_table(), "paste the output of `python -m linclass.options`"
+    assert table[1] == markdown_table(), "paste the output of `python -m linclass.cli.options`"
 
 
 def test_every_command_is_in_the_readme() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from linclass.cli import cli
-from linclass.console import call
+from linclass.cli.console import call
+from linclass.cli.main import cli
 from linclass.errors import RunWarning
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import linclass
-from linclass.callbacks import BestKeeper
 from linclass.errors import UsageError
-from linclass.job import build, stoppers
-from linclass.listener import Listener
-from linclass.run_data import load_data, note_data, without_effect
+from linclass.runs.build import build, stoppers
+from linclass.runs.data import load_data, note_data, without_effect
+from linclass.runs.progress import Listener
 from linclass.settings import Experiment
+from linclass.training.callbacks import BestKeeper
 
 SMALL = linclass.Experiment(
     dataset="mnist-sample", train_size=70, batch_size=20, epochs=3, eta=0.1, seed=5, seeds=3

@@ -15,16 +15,16 @@ import pytest
 import linclass
 from linclass import files
 from linclass.errors import DataError, DivergedError, InterruptedRun, RunTakenError, StorageError, UsageError
-from linclass.experiment import ended_worse, resume, run, run_or_take_up
-from linclass.history import Row
-from linclass.job import build
-from linclass.listener import Listener
-from linclass.replicas import Replicas
-from linclass.run_data import load_data
-from linclass.runs import load_run
-from linclass.scoring import evaluate_run
+from linclass.evaluation.of_run import evaluate_run
+from linclass.runs.build import build
+from linclass.runs.data import load_data
+from linclass.runs.directory import load_run
+from linclass.runs.experiment import ended_worse, resume, run, run_or_take_up
+from linclass.runs.progress import Listener
 from linclass.search import grid_search
 from linclass.settings import Experiment
+from linclass.training.history import Row
+from linclass.training.replicas import Replicas
 
 pytestmark = pytest.mark.bits
 
@@ -494,7 +494,7 @@ def test_a_resume_with_nothing_to_train_leaves_a_whole_run(
     own_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[Path] = []
-    monkeypatch.setattr("linclass.gallery.draw_curves", lambda path, *_: drawn.append(path))
+    monkeypatch.setattr("linclass.runs.pictures.draw_curves", lambda path, *_: drawn.append(path))
     begun = settings(own_npz, eta=1.0, l2=0.0, overfit_threshold=1e-4)
     with pytest.raises(InterruptedRun):
         run(begun, out=tmp_path / "r", listener=InterruptAt(3))

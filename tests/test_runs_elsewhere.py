@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from linclass import files
-from linclass.cli import cli
-from linclass.console import call
+from linclass.cli.console import call
+from linclass.cli.main import cli
 from linclass.errors import DataError, StorageError
-from linclass.experiment import resume, run
-from linclass.listener import Listener
-from linclass.run_data import data_of
-from linclass.runs import Run, load_run
-from linclass.scoring import evaluate_run
+from linclass.evaluation.of_run import evaluate_run
+from linclass.runs.data import data_of
+from linclass.runs.directory import Run, load_run
+from linclass.runs.experiment import resume, run
+from linclass.runs.progress import Listener
 from linclass.settings import Experiment
 
 pytestmark = pytest.mark.usefixtures("no_pictures_in_module")
@@ -352,7 +352,7 @@ def read_only(copy: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         files.write_durably(path, b"picture")
 
     monkeypatch.setattr("linclass.plots.save", lambda _, path: draw(path))
-    monkeypatch.setattr("linclass.gallery.draw_weights", draw)
+    monkeypatch.setattr("linclass.runs.pictures.draw_weights", draw)
     monkeypatch.setattr(files, "SYSTEM", ReadOnly(copy.resolve()))
     return copy
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linclass.errors import UsageError
-from linclass.schedules import (
+from linclass.training.schedules import (
     FORMS,
     HELP,
     constant,

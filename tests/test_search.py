@@ -13,23 +13,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from linclass import blas, experiment, scoring
-from linclass.callbacks import is_patience_over
-from linclass.cli import cli
-from linclass.console import call
+from linclass import engine
+from linclass.cli.console import call
+from linclass.cli.main import cli
+from linclass.cli.sweep import sweep
 from linclass.errors import DataError, InterruptedRun, RunTakenError, UsageError
-from linclass.history import History
-from linclass.job import Job, build, stoppers
-from linclass.models.build import build_model
-from linclass.run_data import load_data
-from linclass.runs import Run
+from linclass.evaluation import of_run
+from linclass.runs import experiment
+from linclass.runs.build import Job, build, stoppers
+from linclass.runs.data import load_data
+from linclass.runs.directory import Run
+from linclass.runs.model import build_model
 from linclass.search import Plan, grid_search, random_search, report, search, space
 from linclass.search.executors import here, processes
 from linclass.search.packs import Pack, PackResult, pack, train_pack
 from linclass.search.trials import best_row, draw
 from linclass.settings import Experiment
-from linclass.sweep_command import sweep
-from linclass.whole_splits import evaluate
+from linclass.training.callbacks import is_patience_over
+from linclass.training.evaluate import evaluate
+from linclass.training.history import History
 
 BASE = Experiment(dataset="cifar10-sample", train_size=300, epochs=3, batch_size=50)
 MLP = BASE.replace(model="mlp", hidden="8", optimizer="adam")
@@ -52,7 +54,7 @@ def test_only_what_differs_in_constants_shares_a_pack() -> None:
 
 def history_of(job: Job) -> History:
     job.trainer.callbacks += stoppers(job.settings, print)
-    with blas.limited(1):
+    with engine.limited(1):
         return job.fit().history
 
 
@@ -195,7 +197,7 @@ def test_replicas_of_a_trial_are_single_runs_and_the_best_is_scored_on_its_own_r
     ranked = [row["val_loss"] if rank == "loss" else -row["val_accuracy"] for row in rows]
     assert k == int(np.argmin(ranked))
     assert kept.epoch_of("best") == rows[k]["epoch"]
-    (measured,) = scoring.evaluate_run(kept.path, split="validation")
+    (measured,) = of_run.evaluate_run(kept.path, split="validation")
     assert measured.loss == pytest.approx(rows[k]["val_loss"], rel=1e-6)
     assert measured.accuracy == pytest.approx(rows[k]["val_accuracy"])
 
@@ -307,7 +309,7 @@ def lose_seeds(monkeypatch: pytest.MonkeyPatch, lost: Callable[[Experiment, int]
                     array[k] = np.nan
         return model
 
-    monkeypatch.setattr("linclass.job.build_model", build)
+    monkeypatch.setattr("linclass.runs.build.build_model", build)
 
 
 def test_diverged_trials_are_results(tmp_path: Path) -> None:

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from linclass.console import call
+from linclass.cli.console import call
+from linclass.cli.sweep import sweep
 from linclass.errors import InterruptedRun, UsageError
-from linclass.models.build import build_model
+from linclass.runs.model import build_model
 from linclass.search import Plan, Sampler, search, space
 from linclass.search.adaptive import Adaptive
 from linclass.search.packs import Pack, train_pack
 from linclass.search.sweep import executor_of
 from linclass.settings import Experiment
-from linclass.sweep_command import sweep
 
 optuna = pytest.importorskip("optuna", reason="Optuna is not installed")
 
@@ -129,7 +129,7 @@ def test_a_trial_that_lost_a_replica_has_failed_and_others_are_told(
             model.params["W"][int(settings.eta == 1e-4)] = np.nan
         return model
 
-    monkeypatch.setattr("linclass.job.build_model", build)
+    monkeypatch.setattr("linclass.runs.build.build_model", build)
     found = search(plan, out=tmp_path)
     study = study_in(f"journal:{tmp_path / 'study.journal'}")
     states = ["FAIL" if result.trial.settings.eta < 1e-2 else "COMPLETE" for result in found.results]

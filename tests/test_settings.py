@@ -4,11 +4,11 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import pytest
 
 from linclass.errors import UsageError
-from linclass.kernels import ACTIVATIONS
-from linclass.losses import LOSSES
 from linclass.models.init import KINDS
-from linclass.optim import OPTIMIZERS
+from linclass.models.kernels import ACTIVATIONS
+from linclass.models.losses import LOSSES
 from linclass.settings import Experiment, option_names
+from linclass.training.optim import OPTIMIZERS
 
 
 @pytest.mark.parametrize(

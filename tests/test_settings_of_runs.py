@@ -13,13 +13,17 @@ import numpy as np
 import pytest
 from scipy.special import expit, log_softmax, logsumexp, softmax
 
-from linclass import checks, experiment, plots, scoring, survey
+from linclass import plots
+from linclass.analysis import checks
 from linclass.datasets.dataset import Dataset
 from linclass.errors import UsageError
+from linclass.evaluation import of_run
+from linclass.landscape import of_runs
 from linclass.landscape.sharpness import Sharpness, sharpness
 from linclass.params import Array
-from linclass.run_data import load_data
-from linclass.runs import Run
+from linclass.runs import experiment
+from linclass.runs.data import load_data
+from linclass.runs.directory import Run
 from linclass.settings import Experiment
 
 BASE = Experiment(
@@ -85,9 +89,9 @@ class Trained(NamedTuple):
 @pytest.fixture
 def only_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is drawn, and each data set is read once."""
-    for module in (survey, scoring, checks):
+    for module in (of_runs, of_run, checks):
         monkeypatch.setattr(module, "load_data", lambda settings, _: read_once(settings))
-    monkeypatch.setattr(survey, "_save", lambda figure, out, path, kind: path)
+    monkeypatch.setattr(of_runs, "_save", lambda figure, out, path, kind: path)
     for figure in ("panels", "plane"):
         monkeypatch.setattr(plots, figure, lambda *_, **__: None)
 
@@ -200,7 +204,7 @@ near = functools.partial(pytest.approx, rel=2e-5, abs=2e-5)
 def test_evaluate(name: str, trained: Callable[[str], Trained]) -> None:
     of = trained(name)
     for split, short in (("train", "train"), ("validation", "val"), ("test", "test")):
-        reports = scoring.evaluate_run(of.path, split=split)
+        reports = of_run.evaluate_run(of.path, split=split)
         for k, report in enumerate(reports):
             assert report.loss == near(loss_of(of, split, k))
             assert report.cost == near(loss_of(of, split, k) + penalty_of(of, k))
@@ -215,7 +219,7 @@ def test_evaluate(name: str, trained: Callable[[str], Trained]) -> None:
 def test_predict(name: str, trained: Callable[[str], Trained]) -> None:
     of = trained(name)
     S = scores(scaled(of.data.splits()["test"].x, of), of, *of_model(of, of.k))
-    assert np.mean(scoring.predict_run(of.path, k=of.k) == S.argmax(axis=1)) > 0.995
+    assert np.mean(of_run.predict_run(of.path, k=of.k) == S.argmax(axis=1)) > 0.995
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -223,19 +227,19 @@ def test_an_ensemble(name: str, trained: Callable[[str], Trained]) -> None:
     of = trained(name)
     if of.settings.loss != "softmax":
         with pytest.raises(UsageError, match=f"--loss {of.settings.loss}"):
-            scoring.evaluate_run(of.path, weights="1,2")
+            of_run.evaluate_run(of.path, weights="1,2")
         return
     x, y = of.data.splits()["test"].x, of.data.splits()["test"].y
     members = [scores(scaled(x, of), of, *of_model(of, of.k, epoch)) for epoch in (1, 2)]
     log_P = logsumexp([log_softmax(S, axis=1) for S in members], axis=0) - np.log(2)
-    found = scoring.evaluate_run(of.path, weights="1,2")[of.k]
+    found = of_run.evaluate_run(of.path, weights="1,2")[of.k]
     assert found.loss == near(float(losses(log_P, y, of.settings).mean()))
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_layers(name: str, trained: Callable[[str], Trained]) -> None:
     of = trained(name)
-    (layers,) = scoring.layers_of_run(of.path, k=of.k).values()
+    (layers,) = of_run.layers_of_run(of.path, k=of.k).values()
     assert len(layers) == len(of.settings.hidden_sizes)
     if layers and not of.settings.batch_norm:
         weights, _ = of_model(of, of.k)
@@ -246,14 +250,14 @@ def test_layers(name: str, trained: Callable[[str], Trained]) -> None:
 @pytest.mark.parametrize("name", SURFACES)
 def test_a_plane(name: str, trained: Callable[[str], Trained]) -> None:
     of = trained(name)
-    table = survey.random_plane(of.path, k=of.k, steps=3, rows=150).table
+    table = of_runs.random_plane(of.path, k=of.k, steps=3, rows=150).table
     assert float(table[1][1]) == near(loss_of(of, "train", of.k, rows=150))
 
 
 @pytest.mark.parametrize("name", SURFACES)
 def test_a_path_to_itself(name: str, trained: Callable[[str], Trained]) -> None:
     of = trained(name)
-    table = survey.interpolate(of.path, of.path, start=0, stop=1, steps=2, k=of.k).table
+    table = of_runs.interpolate(of.path, of.path, start=0, stop=1, steps=2, k=of.k).table
     wanted = [loss_of(of, split, of.k) for split in ("train", "test")]
     assert "accuracy" in "".join(table[0]) or of.settings.is_regression
     for row in table[1:]:
@@ -265,9 +269,9 @@ def test_a_path_to_itself(name: str, trained: Callable[[str], Trained]) -> None:
 def test_a_trajectory(name: str, trained: Callable[[str], Trained]) -> None:
     of = trained(name)
     if of.settings.seeds == 1:
-        table = survey.trajectory([of.path, of.path], steps=2, rows=150).table
+        table = of_runs.trajectory([of.path, of.path], steps=2, rows=150).table
     else:
-        table = survey.trajectory([of.path], steps=2, rows=150).table
+        table = of_runs.trajectory([of.path], steps=2, rows=150).table
     last = [row for row in table if row[1] == "2"][-1]
     assert float(last[2]) == near(loss_of(of, "train", of.k, rows=150))
     if not of.settings.is_regression:
@@ -286,9 +290,9 @@ def test_sharpness(name: str, trained: Callable[[str], Trained], monkeypatch: py
         seen.append(sharpness(*arguments, **options))
         return seen[-1]
 
-    monkeypatch.setattr(survey, "sharpness", listening)
-    monkeypatch.setattr(survey, "EPSILONS", survey.EPSILONS[:1])
-    survey.measure_sharpness(of.path, rows=150)
+    monkeypatch.setattr(of_runs, "sharpness", listening)
+    monkeypatch.setattr(of_runs, "EPSILONS", of_runs.EPSILONS[:1])
+    of_runs.measure_sharpness(of.path, rows=150)
     for found in seen:
         assert found.loss[of.k] == near(loss_of(of, "train", of.k, rows=150))
     # linear in a small box: phi(epsilon) = 100 epsilon sum_i |g_i| (|theta_i| + 1) / (1 + f)
@@ -300,13 +304,13 @@ def test_sharpness(name: str, trained: Callable[[str], Trained], monkeypatch: py
         ends = [weights | {last: weights[last] + sign * h} for sign in (1, -1)]
         ahead, behind = (losses(scores(x, of, w, statistics), y, of.settings).mean() for w in ends)
         total += abs(ahead - behind) / 2e-4 * (abs(weights[last][i]) + 1)
-    assert seen[0].ascent[of.k] >= 0.9 * 100 * survey.EPSILONS[0] * total / (1 + seen[0].loss[of.k])
+    assert seen[0].ascent[of.k] >= 0.9 * 100 * of_runs.EPSILONS[0] * total / (1 + seen[0].loss[of.k])
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_sensitivity(name: str, trained: Callable[[str], Trained]) -> None:
     of = trained(name)
-    found = survey.measure_sensitivity(of.path, rows=2).table
+    found = of_runs.measure_sensitivity(of.path, rows=2).table
     row = dict(zip(found[0], found[-1], strict=True))
     assert row["epoch"] == "2"
     norms = np.zeros((of.settings.seeds, 3))
@@ -399,8 +403,8 @@ def test_two_runs_have_a_loss_between_them_or_are_refused_by_name(
 ) -> None:
     first, second = trained("base"), trained(name)
     commands = (
-        lambda: survey.interpolate(first.path, second.path, start=0, stop=1, steps=2),
-        lambda: survey.trajectory([first.path, second.path], steps=2, rows=150),
+        lambda: of_runs.interpolate(first.path, second.path, start=0, stop=1, steps=2),
+        lambda: of_runs.trajectory([first.path, second.path], steps=2, rows=150),
     )
     for command in commands:
         if name in REFUSED:
@@ -424,7 +428,7 @@ def test_scalings_that_are_the_same_for_these_rows_go_together(tmp_path: Path) -
             dataset=str(tmp_path / "floats.npz")
         )
         experiment.run(settings, out=tmp_path / scaling)
-    table = survey.interpolate(tmp_path / "raw", tmp_path / "unit", start=0, stop=1, steps=2).table
+    table = of_runs.interpolate(tmp_path / "raw", tmp_path / "unit", start=0, stop=1, steps=2).table
     assert float(table[1][1]) == near(float(table[2][1]))
 
 
@@ -433,7 +437,7 @@ def test_a_trajectory_names_each_runs_own_snapshots(
 ) -> None:
     path = tmp_path / "longer"
     experiment.run(BASE.replace(epochs=4, snapshot_every=2), out=path)
-    table = survey.trajectory([trained("base").path, path], steps=2).table
+    table = of_runs.trajectory([trained("base").path, path], steps=2).table
     assert [row[1] for row in table[1:]] == ["1", "2", "2", "4"]
 
 
@@ -447,6 +451,6 @@ def test_a_run_that_went_on_under_other_data_keeps_its_scaling(tmp_path: Path) -
     of = Trained(path, load_data(Run(path).settings), Run(path).settings)
     rows = dict(checks.find_optimum(None, path))
     assert float(rows["cost of the run"]) == near(logged(of, 0)["train_cost"])
-    (report,) = scoring.evaluate_run(path, split="train")
+    (report,) = of_run.evaluate_run(path, split="train")
     assert report.cost == near(logged(of, 0)["train_cost"])
-    assert float(survey.random_plane(path, steps=2).table[1][1]) == near(logged(of, 0)["train_loss"])
+    assert float(of_runs.random_plane(path, steps=2).table[1][1]) == near(logged(of, 0)["train_loss"])

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from linclass.errors import DataError, DivergedError, InterruptedRun
-from linclass.experiment import resume, run
-from linclass.listener import Listener
-from linclass.replicas import Replicas
-from linclass.runs import load_run
+from linclass.runs.directory import load_run
+from linclass.runs.experiment import resume, run
+from linclass.runs.progress import Listener
 from linclass.settings import Experiment
+from linclass.training.replicas import Replicas
 
 pytestmark = [pytest.mark.bits, pytest.mark.usefixtures("no_pictures")]
 
@@ -80,7 +80,7 @@ def test_a_signal_in_a_long_epoch_saves_the_batch_it_is_at(tmp_path: Path, numbe
 def test_a_second_interrupt_ends_the_command_without_another_save(tmp_path: Path) -> None:
     """Sent together: the first asks for an orderly end, the second does not wait for it."""
     program = (
-        "import signal, sys; from linclass.replicas import Replicas; from linclass.cli import main\n"
+        "import signal, sys; from linclass.training.replicas import Replicas; from linclass.cli import main\n"
         "original = Replicas.step\n"
         "def twice(self, *arguments):\n"
         "    original(self, *arguments)\n"
@@ -111,7 +111,7 @@ def test_of_two_runs_in_one_directory_the_second_changes_nothing(tmp_path: Path)
     """The first waits in its first batch, so that nothing but the second could change the directory."""
     data, out = write(tmp_path / "own.npz"), tmp_path / "r"
     program = (
-        "import time; from linclass.replicas import Replicas; from linclass.cli import main\n"
+        "import time; from linclass.training.replicas import Replicas; from linclass.cli import main\n"
         "Replicas.step = lambda *_: (print('waiting', flush=True), time.sleep(600)); main()"
     )
     options = ["--dataset", str(data), "--out", str(out), "--batch-size", "20"]
@@ -182,7 +182,7 @@ def test_another_arithmetic_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     listener = Listener()
     listener.note = notes.append
     run(Experiment(dataset=str(write(tmp_path / "own.npz")), epochs=1, batch_size=20), out=tmp_path / "r")
-    monkeypatch.setattr("linclass.blas.fingerprint", lambda: "another")
+    monkeypatch.setattr("linclass.engine.fingerprint", lambda: "another")
     resume(tmp_path / "r", epochs=2, listener=listener)
     assert "this machine's arithmetic is not, bit for bit" in notes[0]
 

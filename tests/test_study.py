@@ -8,7 +8,7 @@ import click
 import pytest
 from matplotlib.figure import Figure
 
-from linclass.console import call
+from linclass.cli.console import call
 from linclass.courses.claims import Claim, Findings, Study, is_above, is_below, trained, verdict
 from linclass.metrics import Interval
 from linclass.settings import Experiment

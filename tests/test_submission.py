@@ -9,7 +9,7 @@ from conftest import TinyMnist, idx, pixel_csv
 
 from linclass import files
 from linclass.errors import DataError, StorageError, UsageError
-from linclass.submission import read_rows, write_submission
+from linclass.evaluation.submission import read_rows, write_submission
 
 PREDICTED = np.array([7, 2, 1])
 OURS = "Id,Category\n0,7\n1,2\n2,1\n"

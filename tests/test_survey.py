@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from linclass import experiment, survey
-from linclass.cli import cli
-from linclass.console import call
+from linclass.cli.console import call
+from linclass.cli.main import cli
 from linclass.datasets.labels import with_noise
 from linclass.errors import UsageError
-from linclass.run_data import load_data
-from linclass.runs import Run
+from linclass.landscape import of_runs
+from linclass.runs import experiment
+from linclass.runs.data import load_data
+from linclass.runs.directory import Run
 from linclass.settings import Experiment
 
 ROOT = Path(__file__).parent.parent
@@ -105,7 +106,7 @@ def test_bad_input_is_one_clear_line(
 
 
 def test_the_ends_of_a_path_are_the_runs_own_numbers(runs: Path) -> None:
-    found = survey.interpolate(runs / "one", runs / "two", start=0, stop=1, steps=2, out=runs / "ends.png")
+    found = of_runs.interpolate(runs / "one", runs / "two", start=0, stop=1, steps=2, out=runs / "ends.png")
     for row, name in zip(found.table[1:], ("one", "two"), strict=True):
         last = Run(runs / name).history.of_model(0)[-1]
         assert float(row[1]) == pytest.approx(last["train_loss"], abs=2e-5)
@@ -116,7 +117,7 @@ def test_the_ends_of_a_path_are_the_runs_own_numbers(runs: Path) -> None:
 @pytest.mark.parametrize("extent", [5e-324, 1e-300, 1e-15, 1e-9, 1e9, 1e100, 1e300])
 @pytest.mark.parametrize("name", ["one", "double"])
 def test_a_plane_of_any_extent_is_drawn(name: str, extent: float, steps: int, runs: Path) -> None:
-    found = survey.random_plane(
+    found = of_runs.random_plane(
         runs / name, extent=extent, steps=steps, rows=20, out=runs / f"{extent}-{steps}.png"
     )
     assert found.picture.exists()
@@ -136,18 +137,18 @@ def test_a_plane_of_any_extent_is_drawn(name: str, extent: float, steps: int, ru
 @pytest.mark.parametrize("far", [1e-300, 1e-15, 1e9, 1e300])
 def test_a_path_of_any_length_is_drawn(far: float, runs: Path) -> None:
     out = runs / f"path-{far}.png"
-    found = survey.interpolate(runs / "one", runs / "two", start=-far, stop=far, steps=3, out=out)
+    found = of_runs.interpolate(runs / "one", runs / "two", start=-far, stop=far, steps=3, out=out)
     assert out.exists()
     assert [float(row[0]) for row in found.table[1:]] == pytest.approx([-far, 0, far], rel=1e-5)
     assert (
         found.table[2][1:]
-        == survey.interpolate(runs / "one", runs / "two", start=0, stop=1, steps=2, out=out).table[1][1:]
+        == of_runs.interpolate(runs / "one", runs / "two", start=0, stop=1, steps=2, out=out).table[1][1:]
     )
 
 
 def test_the_trajectory_of_a_training_that_stood_still_is_drawn(runs: Path) -> None:
     experiment.run(SETTINGS.replace(optimizer="sgd", eta=1e-300), out=runs / "still")
-    found = survey.trajectory([runs / "still"], steps=3, rows=20)
+    found = of_runs.trajectory([runs / "still"], steps=3, rows=20)
     assert found.picture.exists()
     for row in found.table[1:]:
         assert row[2] == row[4]
@@ -157,7 +158,7 @@ def test_sensitivity_of_a_run_that_has_no_snapshot_yet(runs: Path, tmp_path: Pat
     """One interrupted before its first; the last weights are those of the snapshot of a run's end."""
     shutil.copytree(runs / "short", tmp_path / "cut")
     (tmp_path / "cut" / "snapshots" / "4.npz").unlink()
-    whole, cut = (survey.measure_sensitivity(path, rows=20) for path in (runs / "short", tmp_path / "cut"))
+    whole, cut = (of_runs.measure_sensitivity(path, rows=20) for path in (runs / "short", tmp_path / "cut"))
     assert [row[0] for row in whole.table] == ["epoch", "4"]
     assert [row[0] for row in cut.table] == ["epoch", "last"]
     assert cut.table[1][1:] == whole.table[1][1:]
@@ -225,7 +226,7 @@ def test_a_study_gives_verdicts_and_pictures(
     monkeypatch.delenv("LINCLASS_DATA", raising=False)
     options, pictures = STUDIES[name]
     name = name.split()[0]
-    study = importlib.import_module(f"linclass.assignments.{name}").STUDY
+    study = importlib.import_module(f"assignments.{name}").STUDY
     arguments = ["--dataset", "mnist-sample", "--train-size", "1000", "--seeds", "2", "--quiet", *options]
     assert call(study.command(), [*arguments, "--out", str(tmp_path / "out")], prog_name=name) == 0
     claims = json.loads((tmp_path / "out" / "claims.json").read_text())["claims"]
@@ -241,7 +242,7 @@ def test_finished_models_are_not_trained_again(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("LINCLASS_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
-    study = importlib.import_module("linclass.assignments.mlds_parameters").STUDY
+    study = importlib.import_module("assignments.mlds_parameters").STUDY
     arguments = ["--largest", "7", "--epochs", "6", "--batch-size", "500", "--processes", "1"]
     arguments += ["--out", "out", "--models", "kept"]
     assert call(study.command(), arguments, prog_name="mlds_parameters") == 0

@@ -9,19 +9,21 @@ import numpy as np
 import pytest
 from costs import cost
 
-from linclass import checks, kernels, optim
+from linclass.analysis import checks
 from linclass.datasets.dataset import Split
 from linclass.datasets.inputs import Inputs
 from linclass.errors import UsageError
-from linclass.losses import make_loss
-from linclass.models import torch_net
+from linclass.models import kernels, torch_net
+from linclass.models.losses import make_loss
 from linclass.models.mlp import MLP
 from linclass.models.summary import summary
-from linclass.models.torch_net import LOSSES, TorchMLP, torch_optimizer
-from linclass.optim import OPTIMIZERS
-from linclass.schedules import constant
+from linclass.models.torch_net import LOSSES, TorchMLP
 from linclass.settings import Experiment
-from linclass.training import Trainer
+from linclass.training import optim
+from linclass.training.optim import OPTIMIZERS
+from linclass.training.schedules import constant
+from linclass.training.torch_optim import torch_optimizer
+from linclass.training.trainer import Trainer
 
 SIZES = (5, 7, 6, 4)
 OPTIONS = {"momentum": {"momentum": 0.8}, "nesterov": {"momentum": 0.8}, "adamw": {"weight_decay": 0.1}}

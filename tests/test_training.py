@@ -6,23 +6,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from linclass.callbacks import BestKeeper, OverfitMonitor, Recorder
 from linclass.datasets import batches
 from linclass.datasets.dataset import Split
 from linclass.datasets.inputs import Inputs
 from linclass.datasets.scale import Scaler
 from linclass.errors import DivergedError, UsageError
-from linclass.history import Row
-from linclass.losses import make_loss
 from linclass.models.base import Batch
 from linclass.models.linear import Linear
+from linclass.models.losses import make_loss
 from linclass.models.mlp import MLP
-from linclass.optim import adam, momentum, sgd
 from linclass.params import Array
-from linclass.schedules import constant
-from linclass.train_state import TrainState
-from linclass.training import Callback, Trainer
-from linclass.whole_splits import evaluate
+from linclass.training.callbacks import BestKeeper, OverfitMonitor, Recorder
+from linclass.training.evaluate import evaluate
+from linclass.training.history import Row
+from linclass.training.optim import adam, momentum, sgd
+from linclass.training.schedules import constant
+from linclass.training.state import TrainState
+from linclass.training.trainer import Callback, Trainer
 
 pytestmark = pytest.mark.bits
 

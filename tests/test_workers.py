@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from linclass import workers
 from linclass.errors import DataError, InterruptedRun, RunTakenError, WorkerDiedError
 from linclass.files import locked
+from linclass.search import workers
 
 
 def square(x: int) -> int:
@@ -105,7 +105,7 @@ PARENT = """
 import sys
 sys.path.insert(0, {folder!r})
 from test_workers import hold
-from linclass import workers
+from linclass.search import workers
 if __name__ == "__main__":
     workers.run([(hold, {lock!r})], 1)
 """

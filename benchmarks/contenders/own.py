@@ -8,16 +8,17 @@ import numpy as np
 
 from benchmarks.contenders.contender import Scores
 from benchmarks.problem import Problem
-from linclass import blas, optim, schedules
+from linclass import engine
 from linclass.datasets.inputs import Inputs
-from linclass.job import has_wide_products, scaled_in_model
-from linclass.losses import make_loss
 from linclass.models.base import Model
 from linclass.models.linear import Linear
+from linclass.models.losses import make_loss
 from linclass.models.mlp import MLP
 from linclass.params import Array
-from linclass.train_state import TrainState
-from linclass.training import Callback, Trainer
+from linclass.runs.build import has_wide_products, scaled_in_model
+from linclass.training import optim, schedules
+from linclass.training.state import TrainState
+from linclass.training.trainer import Callback, Trainer
 
 DTYPE = "float32"
 
@@ -78,7 +79,7 @@ class Own:
     def epoch(self, number: int) -> float:
         """To the end of epoch `number`, whichever was the last one."""
         inputs, evaluates = self._inputs, self.workload.evaluates
-        with blas.limited(self._blas_threads):  # as `Job.fit`
+        with engine.limited(self._blas_threads):  # as `Job.fit`
             started = time.perf_counter()
             self._trainer.fit(
                 inputs["train"],

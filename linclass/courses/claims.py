@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from linclass.console import Console, print_table, say
-from linclass.courses.work import Decorator, Work
-from linclass.listener import Listener
-from linclass.options import (
+from linclass.cli.console import Console, print_table, say
+from linclass.cli.options import (
     PATH,
     data_dir_option,
     experiment_options,
@@ -21,15 +19,16 @@ from linclass.options import (
     run_option,
     threads_option,
 )
-from linclass.progress import PYTHON
+from linclass.courses.work import Decorator, Work
+from linclass.runs.progress import PYTHON, Listener
 from linclass.settings import Experiment, changes_told
 
 if TYPE_CHECKING:
-    from linclass.job import Job
     from linclass.metrics import Interval
     from linclass.params import Array
     from linclass.plots import Figure
-    from linclass.training import Callback
+    from linclass.runs.build import Job
+    from linclass.training.trainer import Callback
 
 SUPPORTED = "supported"
 NOT_SUPPORTED = "not supported"
@@ -96,9 +95,9 @@ class Study(Work):
 
     def carry_out(self, given: Mapping[str, Any]) -> Sequence[str]:
         """Find out; write the pictures and `claims.json` into the directory, print tables and claims."""
-        from linclass import blas, plots
+        from linclass import engine, plots
         from linclass.files import make_directory, write_json
-        from linclass.runs import RESULTS
+        from linclass.runs.directory import RESULTS
 
         not_own = {*self.settings.to_dict(), "out", "data_dir", "threads", "quiet"}
         own = {name: value for name, value in given.items() if name not in not_own and value is not None}
@@ -106,7 +105,7 @@ class Study(Work):
         folder = given["out"] or RESULTS / self.name
         make_directory(folder)
         listener = Console(quiet=given["quiet"])
-        with blas.limited(given["threads"] or blas.DEFAULT_THREADS):
+        with engine.limited(given["threads"] or engine.DEFAULT_THREADS):
             findings = self.find(settings, data_dir=given["data_dir"], listener=listener, **own)
         for name, figure in findings.pictures.items():
             plots.save(figure, folder / f"{name}.png")
@@ -128,8 +127,8 @@ def prepared(settings: Experiment, *, data_dir: Path | None = None, listener: Li
 
     Where a batch is the whole split the seeds train as one stack: there is no order for them to differ in.
     """
-    from linclass.job import build
-    from linclass.run_data import load_data, note_data
+    from linclass.runs.build import build
+    from linclass.runs.data import load_data, note_data
 
     settings = settings.resolved()
     dataset = load_data(settings, data_dir)
@@ -144,7 +143,7 @@ def fit(job: Job, *watching: Callback, listener: Listener = PYTHON, label: str =
     Args:
         watching: callbacks. label: what the listener is told it is.
     """
-    from linclass.callbacks import DivergenceNote, Progress
+    from linclass.training.callbacks import DivergenceNote, Progress
 
     job.trainer.callbacks += [*watching, DivergenceNote(listener.note), Progress(listener.epoch)]
     listener.start(f"memory: {label or job.settings.dataset}", 0, job.settings.epochs)

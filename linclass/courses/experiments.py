@@ -7,16 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from linclass.console import Console, print_result, print_table, say
+from linclass.cli.console import Console, print_result, print_table, say
 from linclass.courses.work import Work
-from linclass.errors import DivergedError, TooFewRowsError
+from linclass.errors import DivergedError, TooFewRowsError, decimal
 from linclass.settings import changes_told, shown
-from linclass.words import decimal
 
 if TYPE_CHECKING:
-    from linclass.experiment import Result
-    from linclass.history import Row
     from linclass.metrics import Interval
+    from linclass.runs.experiment import Result
+    from linclass.training.history import Row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +73,7 @@ class Assignment(Work):
 
     def run_variant(self, label: str, given: Mapping[str, Any]) -> Result:
         """Run one variant, or take up the run of it that is there."""
-        from linclass import experiment
+        from linclass.runs import experiment
 
         out, quiet = given["out"], given["quiet"]
         return (experiment.run_or_take_up if label else experiment.run)(
@@ -115,17 +114,17 @@ class Assignment(Work):
 
     def show_growth(self, results: Mapping[str, Result]) -> None:
         """A table of accuracies against training rows, and `growth.png` beside the variants' directories."""
-        from linclass import growth
-        from linclass.runs import Run
+        from linclass.analysis import learning_curve
+        from linclass.runs.directory import Run
 
-        found = growth.points(results.values())
+        found = learning_curve.points(results.values())
         say("\naccuracy after the last epoch, with its 95 % interval:")
-        print_table(growth.table(found))
+        print_table(learning_curve.table(found))
         any_run = next(iter(results.values()))
         sample = " — on the bundled sample" if any_run.is_sample else ""
         classes = len(Run(any_run.path).manifest["data"]["classes"])
         path = any_run.path.parent / "growth.png"
-        growth.save_picture(found, path, title=f"{self.title}{sample}", classes=classes)
+        learning_curve.save_picture(found, path, title=f"{self.title}{sample}", classes=classes)
         say(str(path))
 
     def draw_comparison(self, label: str, compared: Sequence[Compared], result: Result) -> None:
@@ -164,10 +163,10 @@ class LabLog(Console):
 
 def write_predictions(result: Result, data_dir: Path | None = None) -> None:
     """The labs' `Id,Category` file of the test split, in the run's directory."""
-    from linclass import scoring, submission
+    from linclass.evaluation import of_run, submission
 
     path = result.path / "submission.csv"
-    submission.write_submission(path, scoring.predict_run(result.path, data_dir=data_dir))
+    submission.write_submission(path, of_run.predict_run(result.path, data_dir=data_dir))
     say(f"predictions for the test split in {path}")
 
 

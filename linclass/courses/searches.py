@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from linclass.console import say
+from linclass.cli.console import say
+from linclass.cli.sweep import run_search, search_options
 from linclass.courses.work import Decorator, Work
-from linclass.sweep_command import run_search, search_options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +40,10 @@ class SearchAssignment(Work):
         settings = self.experiment(given)
         found = run_search(space(self.random, self.grid), settings, self.name, dict(given))
         if self.published_test is not None:
-            from linclass import scoring
-            from linclass.evaluation import Report
+            from linclass.evaluation import of_run
+            from linclass.evaluation.report import Report
 
-            (report,) = scoring.evaluate_run(found.path / "best", data_dir=given["data_dir"])
+            (report,) = of_run.evaluate_run(found.path / "best", data_dir=given["data_dir"])
             assert isinstance(report, Report)  # a search is over classifiers
             low, high = report.interval
             say(

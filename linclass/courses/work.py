@@ -14,10 +14,10 @@ from typing import Any
 
 import click
 
-from linclass.console import call, say
+from linclass.cli.console import call, say
+from linclass.cli.help import Command
+from linclass.cli.options import chosen, experiment_options, in_order, run_options
 from linclass.errors import UsageError
-from linclass.help import Command
-from linclass.options import chosen, experiment_options, in_order, run_options
 from linclass.settings import Experiment, option_name
 
 Decorator = Callable[[Any], Any]
@@ -61,7 +61,7 @@ class Work(ABC):
 
         All of the bundled sample, where it stands in for more rows, unless their number is given or changed.
         """
-        from linclass.run_data import fitting
+        from linclass.runs.data import fitting
 
         changes = changes or {}
         settings = chosen(self.settings.replace(**changes), given)

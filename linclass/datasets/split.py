@@ -31,10 +31,9 @@ from linclass.datasets.load import Full, Own, Source, load
 from linclass.datasets.npz_dataset import OwnData
 from linclass.datasets.published import Published
 from linclass.datasets.sample import name_of
-from linclass.errors import TooFewRowsError, UsageError
+from linclass.errors import TooFewRowsError, UsageError, counted
 from linclass.params import Array
 from linclass.rng import permutation
-from linclass.words import counted
 
 SPLITS = ("batch-1", "all", "stratified")
 BATCH_1_NAMES = (CIFAR10.name, name_of(CIFAR10.name))

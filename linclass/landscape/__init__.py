@@ -9,4 +9,5 @@ Modules, each importing only from those above it:
     sensitivity.py  how much a network's answer moves when its input does
     sharpness.py    how far the loss can rise in a small box around a model
     hessian.py      the Hessian by differences of gradients, its eigenvalues, the minimal ratio
+    of_runs.py      the landscape of trained runs: paths, planes, trajectories, sensitivity, sharpness
 """

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from linclass import optim, rng
+from linclass import rng
 from linclass.errors import UsageError
 from linclass.models.base import Model
 from linclass.params import Array, Params
+from linclass.training import optim
 
 STEP = 1e-6
 """h, in units of max(1, |theta_i|). Smaller than a smooth function would want: the gradient of a ReLU network

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from linclass.kernels import log_softmax, sigmoid
 from linclass.landscape.surface import CHUNK, Rows
+from linclass.models.kernels import log_softmax, sigmoid
 from linclass.models.network import Network
 from linclass.params import Array
 

@@ -5,6 +5,8 @@ Modules, each importing only from those above it:
     base.py      the Model protocol and the shape conventions
     init.py      normal, Xavier, He, uniform
     penalty.py   lambda * sum(W^2) and its gradient
+    kernels.py   in-place forward/backward pairs
+    losses.py    value and d(loss)/d(scores), in place
     layers.py    affine, batch normalisation, activation, dropout
     network.py   a chain of layers with a loss and a penalty: what every numpy model is
     linear.py    one layer: scores = x W^T + b
@@ -12,6 +14,5 @@ Modules, each importing only from those above it:
     torch_net.py the same perceptron in PyTorch; the only file that imports torch
     ensemble.py  several classifiers that decide together
     widths.py    hidden widths for a budget of parameters
-    build.py     from settings to a model
     summary.py   layers, shapes, parameter counts
 """

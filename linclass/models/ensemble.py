@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from linclass.kernels import log_softmax
-from linclass.losses import make_loss
 from linclass.models.base import Classifier
+from linclass.models.kernels import log_softmax
+from linclass.models.losses import make_loss
 from linclass.params import Array
 
 

@@ -13,10 +13,11 @@ from typing import Protocol
 
 import numpy as np
 
-from linclass import kernels, rng
+from linclass import rng
 from linclass.datasets.scale import Scaler
-from linclass.kernels import Activation, BatchStatistics, Workspace, stacked
+from linclass.models import kernels
 from linclass.models.base import LayerRow
+from linclass.models.kernels import Activation, BatchStatistics, Workspace, stacked
 from linclass.params import Array
 
 Arrays = Mapping[str, Array]

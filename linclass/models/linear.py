@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from linclass.datasets.scale import Scaler
-from linclass.losses import Loss
 from linclass.models.init import initialise
 from linclass.models.layers import Affine, ScaledAffine
+from linclass.models.losses import Loss
 from linclass.models.network import Network, gradients_of
 from linclass.params import Array, Params, as_slice
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from linclass.errors import UsageError
-from linclass.kernels import ACTIVATIONS, stacked
-from linclass.losses import Loss
 from linclass.models.init import initialise
+from linclass.models.kernels import ACTIVATIONS, stacked
 from linclass.models.layers import Activate, Affine, BatchNorm, Dropout, Layer
+from linclass.models.losses import Loss
 from linclass.models.network import Network, gradients_of
 from linclass.params import Array, Params, as_slice
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from linclass.kernels import stacked
-from linclass.losses import Loss, make_loss
 from linclass.models.base import Batch, LayerRow
+from linclass.models.kernels import stacked
 from linclass.models.layers import Affine, Layer
+from linclass.models.losses import Loss, make_loss
 from linclass.models.penalty import Penalty
 from linclass.params import Array, Params
 

@@ -1,26 +1,25 @@
 """The multi-layer perceptron in PyTorch: the parameters of `mlp.MLP`, differentiated by autograd.
 
-The only file that imports torch, and not before a model or an optimiser is made: all else works without.
+The only file that imports torch, and not before a model or an optimiser (`training.torch_optim`) is made: all
+else works without.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from linclass import blas, kernels, optim, rng
-from linclass.errors import UsageError
-from linclass.extras import missing
-from linclass.losses import make_loss
+from linclass import engine, rng
+from linclass.errors import UsageError, missing
+from linclass.models import kernels
 from linclass.models.base import Batch, LayerRow
 from linclass.models.layers import BatchNorm
+from linclass.models.losses import make_loss
 from linclass.models.mlp import MLP
-from linclass.optim import Optimizer, Slots
 from linclass.params import Array, Params
-from linclass.settings import DEFAULT_MOMENTUM
 
 Tensor = Any
 LOSSES = ("softmax", "bce", "svm")
@@ -29,7 +28,7 @@ LOSSES = ("softmax", "bce", "svm")
 def torch_module() -> Any:
     """torch, set up so that the same numbers give the same bits in every process.
 
-    One thread, as `blas.limited` has it and for its reasons; torch's pool is its own, out of the reach of
+    One thread, as `engine.limited` has it and for its reasons; torch's pool is its own, out of the reach of
     that function. It also makes sums independent of how many processors there are. The limit holds for the
     whole process.
 
@@ -44,7 +43,7 @@ def torch_module() -> Any:
         if error.name != "torch":
             raise
         raise missing("PyTorch is", "torch") from error
-    torch.set_num_threads(blas.DEFAULT_THREADS)
+    torch.set_num_threads(engine.DEFAULT_THREADS)
     return torch
 
 
@@ -183,7 +182,7 @@ class TorchMLP:
     def _forward(self, x: Array, step: int | None) -> Tensor:
         """Scores `(n, C)`; step None is evaluation mode."""
         tensors, number = self._tensors, 1
-        a = self._torch.from_numpy(_owned(x))
+        a = self._torch.from_numpy(owned(x))
         while True:
             a = self._torch.nn.functional.linear(a, tensors[f"W{number}"], tensors[f"b{number}"])
             if f"W{number + 1}" not in tensors:
@@ -222,7 +221,7 @@ class TorchMLP:
     def _losses(self, scores: Tensor, y: Array) -> Tensor:
         """Each row's loss `(n,)`; the formulas are in `losses`."""
         functional, C = self._torch.nn.functional, scores.shape[1]
-        labels = self._torch.from_numpy(_owned(y, np.int64))
+        labels = self._torch.from_numpy(owned(y, np.int64))
         if self._loss == "bce":
             Y = functional.one_hot(labels, C).to(scores.dtype)
             return functional.binary_cross_entropy_with_logits(scores, Y, reduction="none").mean(dim=1)
@@ -230,72 +229,6 @@ class TorchMLP:
             # torch's margin loss is a mean over the classes, not a sum
             return C * functional.multi_margin_loss(scores, labels, reduction="none")
         return functional.cross_entropy(scores, labels, reduction="none", label_smoothing=self._smoothing)
-
-
-def torch_optimizer(
-    name: str, *, momentum: float | None = None, weight_decay: float = 0.0, clip: float = 0.0
-) -> Optimizer:
-    """`optim.make` with the arithmetic of torch.optim, for one model; the slots are those of `optim`.
-
-    The torch.optim object is made for each update, on the memory of parameters and slots, and thrown away:
-    nothing survives that the slots do not hold, so a run resumes exactly.
-
-    Raises UsageError as `optim.make` does, for more than one model, and where torch is not installed.
-    """
-    checked = optim.make(name, momentum=momentum, weight_decay=weight_decay)
-    torch = torch_module()
-    mu = DEFAULT_MOMENTUM if momentum is None else momentum
-
-    def update(params: Params, grads: Params, slots: Slots, lr: Array, step: int) -> None:
-        if len(lr) != 1:
-            raise UsageError(
-                f"torch.optim has one learning rate, for one model, not {len(lr)}: use --seeds 1"
-            )
-        tensors = {key: torch.from_numpy(theta) for key, theta in params.items()}
-        for key, tensor in tensors.items():
-            tensor.grad = torch.from_numpy(_owned(grads[key]))
-        optimizer = _torch_optim(torch, name, tensors, float(lr[0]), mu, weight_decay)
-        for key, tensor in tensors.items():
-            state = {theirs: torch.from_numpy(slots[ours][key]) for ours, theirs in _STATE[name].items()}
-            optimizer.state[tensor] = {**state, "step": torch.tensor(float(step))}
-        optimizer.step()
-
-    own = Optimizer(checked.init, update)
-    # our convention of clipping, not clip_grad_norm_'s: see optim.clipped
-    return optim.clipped(own, clip) if clip else own
-
-
-_STATE: Mapping[str, Mapping[str, str]] = {
-    "sgd": {},
-    "momentum": {"velocity": "momentum_buffer"},
-    "nesterov": {"velocity": "momentum_buffer"},
-    "rmsprop": {"square": "square_avg"},
-    "adam": {"mean": "exp_avg", "square": "exp_avg_sq"},
-    "adamw": {"mean": "exp_avg", "square": "exp_avg_sq"},
-}
-"""Optimiser -> slot -> what torch.optim calls it."""
-
-
-def _torch_optim(
-    torch: Any, name: str, tensors: Mapping[str, Tensor], lr: float, momentum: float, weight_decay: float
-) -> Any:
-    """The torch.optim object; the weights are a group of their own because only they decay."""
-    weights = [tensor for key, tensor in tensors.items() if key.startswith("W")]
-    others = [tensor for key, tensor in tensors.items() if not key.startswith("W")]
-    groups: list[dict[str, Any]] = [{"params": weights}, {"params": others}]
-    # one array after the other: grouping them (foreach) is for graphics cards
-    common = {"lr": lr, "foreach": False}
-    if name in ("sgd", "momentum", "nesterov"):
-        mu = 0.0 if name == "sgd" else momentum
-        # torch refuses nesterov at momentum 0, where it is plain gradient descent
-        return torch.optim.SGD(groups, momentum=mu, nesterov=name == "nesterov" and mu > 0, **common)
-    if name == "rmsprop":
-        return torch.optim.RMSprop(groups, **common)
-    if name == "adam":
-        return torch.optim.Adam(groups, **common)
-    for group, decay in zip(groups, (weight_decay, 0.0), strict=True):
-        group["weight_decay"] = decay
-    return torch.optim.AdamW(groups, **common)
 
 
 def _activations(torch: Any) -> dict[str, Any]:
@@ -326,6 +259,6 @@ def _sums(losses: Tensor, scores: Tensor, y: Array) -> tuple[Array, Array]:
     return np.array([float(losses.double().sum())]), np.array([correct.sum()])
 
 
-def _owned(array: Array, dtype: Any = None) -> Array:
+def owned(array: Array, dtype: Any = None) -> Array:
     """The array, or a copy where torch could not take its memory: read-only, or not contiguous."""
     return np.require(array, dtype, ["C", "W"])

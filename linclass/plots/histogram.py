@@ -6,11 +6,10 @@ import numpy as np
 from matplotlib import ticker
 from matplotlib.figure import Figure
 
-from linclass.errors import UsageError
+from linclass.errors import UsageError, counted
 from linclass.params import Array
 from linclass.plots.looks import ROLES
 from linclass.plots.style import TITLE_SIZE, new_figure, styled, wrap
-from linclass.words import counted
 
 _FLOOR = 0.6  # below one row, on a logarithmic axis: an empty bin lies out of sight
 _BOTTOM = 0.7

@@ -2,6 +2,7 @@
 
 Modules, each importing only from those above it:
 
+    workers.py     a list of tasks in a few processes
     spaces.py      which values the fields of an experiment may take
     space_file.py  a space in a JSON or TOML file
     trials.py      which settings are tried, and what each came to

@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from linclass.errors import UsageError
-from linclass.extras import missing
+from linclass.errors import UsageError, missing
 from linclass.search.packs import Pack, PackResult, train_pack
 from linclass.search.spaces import Dimension, Space, apply
 from linclass.search.trials import RANKS, Result, Trial

@@ -16,9 +16,8 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from linclass import __version__, blas
-from linclass.errors import LinclassError, SchedulerError, UsageError, WorkerDiedError
-from linclass.extras import missing
+from linclass import __version__, engine
+from linclass.errors import LinclassError, SchedulerError, UsageError, WorkerDiedError, missing
 from linclass.search.executors import Executor
 from linclass.search.packs import Pack, PackResult, data_of, train_pack
 
@@ -101,7 +100,7 @@ def _look(task: Pack) -> str:
 
 def _train(task: Pack) -> PackResult:
     """On a worker. The limit stays: with a limit for each pack, one thread's end would lift another's."""
-    blas.limit(task.threads)
+    engine.limit(task.threads)
     return train_pack(task)
 
 

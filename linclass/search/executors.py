@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from linclass import workers
+from linclass.search import workers
 from linclass.search.packs import Pack, PackResult, train_pack
 
 Executor = Callable[[Mapping[int, Pack]], Iterator[tuple[int, PackResult]]]

@@ -15,17 +15,17 @@ from threading import Lock
 
 import numpy as np
 
-from linclass.callbacks import BestKeeper
 from linclass.datasets.dataset import Dataset
 from linclass.errors import DataError, DivergedError
-from linclass.history import History, Row
-from linclass.job import STACKED, build, stoppers
 from linclass.params import Array
-from linclass.run_data import load_data
+from linclass.runs.build import STACKED, build, stoppers
+from linclass.runs.data import load_data
 from linclass.search.trials import Result, Score, Trial, best_row, order, standard_error
 from linclass.settings import Experiment
-from linclass.train_state import TrainState
-from linclass.training import Callback, Trainer
+from linclass.training.callbacks import BestKeeper
+from linclass.training.history import History, Row
+from linclass.training.state import TrainState
+from linclass.training.trainer import Callback, Trainer
 
 WIDEST = {"linear": 16, "mlp": 4, "torch-mlp": 1}
 """The most models of a stack: beyond that a step gains little and an early stop saves nothing."""

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from linclass.errors import counted, decimal
 from linclass.search.found import Found
 from linclass.search.trials import best_row, order
 from linclass.settings import Experiment, option_name
-from linclass.words import counted, decimal
 
 _SHOWN = 20
 _CURVES = 4

@@ -325,7 +325,7 @@ def _number(name: str, word: str) -> float:
 
 def _looks_like_a_mode(word: str, rest: Sequence[str]) -> bool:
     """`lag:1:2` is a mistyped mode; `step:10:0.5`, a schedule, is an item."""
-    from linclass.schedules import FORMS
+    from linclass.training.schedules import FORMS
 
     return len(rest) >= 2 and word not in (*FORMS, "warmup") and word.isalpha()
 

@@ -22,13 +22,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from linclass import files, legacy, npz
+from linclass import files, npz
 from linclass.datasets.load import NAMES
 from linclass.errors import DataError, RunTakenError, one_line
-from linclass.history import Row
+from linclass.runs import legacy
 from linclass.search.packs import PackResult, Weights
 from linclass.search.trials import Result, Score, Trial
 from linclass.settings import Experiment
+from linclass.training.history import Row
 
 _LIMIT = 1 << 30
 _PICTURE = re.compile(r"(score_\w+|parallel|curves)\.png")

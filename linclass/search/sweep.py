@@ -9,15 +9,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from linclass import __version__, experiment, legacy, schedules
+from linclass import __version__
 from linclass.datasets import augment
 from linclass.datasets.batches import count
-from linclass.errors import InterruptedRun, UsageError
-from linclass.listener import Listener
-from linclass.models.build import build_optimizer
-from linclass.progress import PYTHON
-from linclass.run_data import named, note_data
-from linclass.runs import RESULTS
+from linclass.errors import InterruptedRun, UsageError, counted, decimal
+from linclass.runs import experiment, legacy
+from linclass.runs.data import named, note_data
+from linclass.runs.directory import RESULTS
+from linclass.runs.model import build_optimizer
+from linclass.runs.progress import PYTHON, Listener
 from linclass.search import packs, report, store, trials
 from linclass.search.adaptive import Adaptive, Sampler
 from linclass.search.executors import Executor, here, processes
@@ -26,7 +26,7 @@ from linclass.search.packs import Pack, PackResult
 from linclass.search.spaces import Space
 from linclass.search.trials import Result, Trial
 from linclass.settings import Experiment
-from linclass.words import counted, decimal
+from linclass.training import schedules
 
 Propose = Callable[[Sequence[Result]], Sequence[Trial]]
 """The finished results in the order of their trials -> the next trials; none when the search is over."""

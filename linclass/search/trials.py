@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from linclass import rng
-from linclass.history import Row
 from linclass.search.spaces import Space, apply
 from linclass.settings import Experiment
+from linclass.training.history import Row
 
 Values = Mapping[str, Any]
 

@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 
 import linclass
-from linclass import Experiment, experiment, npz, scoring
+from linclass import Experiment, npz
 from linclass.errors import InterruptedRun
+from linclass.evaluation import of_run
+from linclass.runs import experiment
 from linclass.search import grid_search
-from linclass.training import Callback
+from linclass.training.trainer import Callback
 
 HERE = Path(__file__).parent
 DATA = Path("/srv/course")
@@ -97,15 +99,15 @@ def expected(path: Path) -> dict[str, np.ndarray]:
             missing = weights == "best" and not (path / "best.npz").exists()
             if missing or (split == "test" and path.name == "csv"):
                 continue
-            reports = scoring.evaluate_run(path, split=split, weights=weights)
+            reports = of_run.evaluate_run(path, split=split, weights=weights)
             found[f"{weights}.{split}.loss"] = np.array([report.loss for report in reports])
             if not is_function:
                 found[f"{weights}.{split}.confusion"] = np.array([report.confusion for report in reports])
     if not is_function and path.name != "csv":
-        found["predictions"] = scoring.predict_run(path)
+        found["predictions"] = of_run.predict_run(path)
     if path.name == "best":  # of a sweep: it cannot be extended
         return found
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         copy = Path(folder) / path.name
         shutil.copytree(path, copy)
         linclass.resume(copy)

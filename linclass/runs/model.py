@@ -1,0 +1,87 @@
+"""From settings to a model and its optimiser: the one place that knows every kind by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from linclass.models.base import Model
+from linclass.models.linear import Linear
+from linclass.models.losses import make_loss
+from linclass.models.mlp import MLP
+from linclass.models.torch_net import TorchMLP
+from linclass.params import Array
+from linclass.settings import Experiment
+from linclass.training.optim import Optimizer, make
+from linclass.training.torch_optim import torch_optimizer
+
+
+def build_model(
+    settings: Experiment,
+    features: int,
+    classes: int,
+    *,
+    seeds: Sequence[int] | None = None,
+    l2: Array | float | None = None,
+) -> Model:
+    """The model of `settings`, freshly initialised: a replica for each of `replica_seeds`.
+
+    seeds, l2: others than the settings', as the gradient check needs them; l2 one number or `(K,)`.
+    """
+    settings = settings.resolved()
+    if settings.model == "torch-mlp":
+        return _build_torch(settings, features, classes, seeds, l2)
+    common: dict[str, Any] = {
+        "seeds": replica_seeds(settings) if seeds is None else seeds,
+        "l2": settings.l2 if l2 is None else l2,
+        "init": settings.init,
+        "init_std": settings.init_std,
+        "loss": make_loss(
+            settings.loss, label_smoothing=settings.label_smoothing, reduction=settings.reduction
+        ),
+        "dtype": settings.dtype,
+    }
+    if settings.model == "linear":
+        return Linear.create(features, classes, **common)
+    return MLP.create(
+        (features, *settings.hidden_sizes, classes),
+        activation=settings.activation,
+        batch_norm=settings.batch_norm,
+        dropout=settings.dropout,
+        **common,
+    )
+
+
+def _build_torch(
+    settings: Experiment, features: int, classes: int, seeds: Sequence[int] | None, l2: Array | float | None
+) -> Model:
+    return TorchMLP.create(
+        (features, *settings.hidden_sizes, classes),
+        seeds=replica_seeds(settings) if seeds is None else seeds,
+        l2=settings.l2 if l2 is None else l2,
+        init=settings.init,
+        init_std=settings.init_std,
+        activation=settings.activation,
+        loss=settings.loss,
+        label_smoothing=settings.label_smoothing,
+        reduction=settings.reduction,
+        batch_norm=settings.batch_norm,
+        dropout=settings.dropout,
+        dtype=settings.dtype,
+    )
+
+
+def build_optimizer(settings: Experiment) -> Optimizer:
+    """The optimiser of `settings`: ours, or that of torch.optim."""
+    function = torch_optimizer if settings.torch_optim else make
+    return function(
+        settings.optimizer,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+        clip=settings.clip,
+    )
+
+
+def replica_seeds(settings: Experiment) -> list[int]:
+    """Replica k of a run is the single run with seed + k."""
+    return [settings.seed + k for k in range(settings.seeds)]
