@@ -141,6 +141,12 @@ class Experiment:
         choices=("softmax", "bce", "svm", "squared"),
     )
     label_smoothing: float = option(0.0, "share of the label spread over all classes (softmax)", minimum=0)
+    class_weights: str = option(
+        "",
+        "weights of the classes in the loss, which is sum(w loss) / sum(w) over the rows; "
+        "balanced: n / (C n_c) for n_c of n training rows in class c; or one number for each class, "
+        "such as 1,2,0.5",
+    )
     label_noise: float = option(
         0.0,
         "share of the training labels replaced by random ones (1: they say nothing of the images); "
@@ -244,6 +250,10 @@ class Experiment:
             raise UsageError(f"--seeds is {self.seeds}: --model torch-mlp trains one alone; try --model mlp")
         if self.label_smoothing and self.loss != "softmax":
             raise UsageError(f"--label-smoothing goes with --loss softmax, not with {self.loss}")
+        if self.class_weights and self.loss == "squared":
+            raise UsageError("--class-weights goes with classes, not with --loss squared: leave it out")
+        if self.class_weights != "balanced" and not all(0 < w < math.inf for w in self.weights_of_classes):
+            raise _not_class_weights(self.class_weights)
         if self.is_regression and self.loss != "squared":
             raise UsageError(f"--dataset {self.dataset} is a regression: expected --loss squared")
         if self.loss == "squared" and not self.is_regression:
@@ -276,6 +286,37 @@ class Experiment:
     def batch_size_for(self, rows: int) -> int:
         """The batch size with so many training rows: as given, or the default, which gives way to them."""
         return min(DEFAULT_BATCH_SIZE, rows) if self.batch_size is None else self.batch_size
+
+    def decided(self, rows: int, rows_of_classes: Mapping[str, int]) -> Experiment:
+        """The same with what the training rows decide: the batch size, and balanced class weights as numbers.
+
+        rows_of_classes: class -> number of its rows; empty for a regression, and where it is not known.
+
+        Raises UsageError for class weights that these classes cannot have.
+        """
+        weights, C = self.class_weights, len(rows_of_classes)
+        if weights == "balanced" and C:
+            missing = [name for name, of_class in rows_of_classes.items() if not of_class]
+            if missing:
+                raise UsageError(
+                    f"--class-weights balanced: there is no training row of class {missing[0]}, so "
+                    "n / (C n_c) is no number; take more rows, or give a number for each class"
+                )
+            weights = ",".join(repr(rows / (C * of_class)) for of_class in rows_of_classes.values())
+        elif weights and C and len(self.weights_of_classes) != C:
+            raise UsageError(
+                f"--class-weights is {weights}: expected {C} numbers, "
+                f"for the classes {', '.join(rows_of_classes)}"
+            )
+        return self.replace(batch_size=self.batch_size_for(rows), class_weights=weights)
+
+    @property
+    def weights_of_classes(self) -> tuple[float, ...]:
+        """The numbers in `class_weights`; none where it is empty. Raises UsageError for other words."""
+        try:
+            return tuple(map(float, self.class_weights.split(","))) if self.class_weights else ()
+        except ValueError:
+            raise _not_class_weights(self.class_weights) from None
 
     @property
     def is_regression(self) -> bool:
@@ -367,6 +408,13 @@ def _check(field: dataclasses.Field[Any], value: Any) -> None:
         raise UsageError(
             f"{name} is {value}: expected a number of at least {rules['minimum']}, {_example(field)}"
         )
+
+
+def _not_class_weights(value: str) -> UsageError:
+    return UsageError(
+        f"--class-weights is {value!r}: expected balanced, or a positive number for each class, "
+        "such as 1,2,0.5"
+    )
 
 
 _NOUNS = {int: "a whole number", float: "a number", bool: "true or false"}

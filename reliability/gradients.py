@@ -25,9 +25,11 @@ def _mlp(hidden: str, **settings: Any) -> Settings:
     return {"model": "mlp", "hidden": hidden, **settings}
 
 
+_UNEVEN = "1,2,0.5,1,1,3,1,0.1,1,5"
 MODELS: dict[str, Settings] = {
     "linear": {},
     "linear, smoothed": {"label_smoothing": 0.1},
+    "linear, class weights": {"class_weights": _UNEVEN},
     "linear, bce, raw": {"loss": "bce", "scaling": "raw"},
     "linear, svm": {"loss": "svm"},
     "relu": _mlp("12"),
@@ -41,6 +43,7 @@ MODELS: dict[str, Settings] = {
     "relu, batch norm, a fold": _mlp("6,5", batch_norm=True, fold="2/5"),
     "sigmoid, batch norm, raw": _mlp("6,5", activation="sigmoid", batch_norm=True, scaling="raw"),
     "tanh, bce": _mlp("6,5", activation="tanh", loss="bce"),
+    "tanh, svm, class weights": _mlp("6,5", activation="tanh", loss="svm", class_weights=_UNEVEN),
     "identity, smoothed": _mlp("8", activation="identity", label_smoothing=0.2),
 }
 DATASETS = ("cifar10-sample", "mnist-sample", *FUNCTION_NAMES)
@@ -49,7 +52,7 @@ DATASETS = ("cifar10-sample", "mnist-sample", *FUNCTION_NAMES)
 def experiment(model: Settings, dataset: str, seed: int) -> Experiment:
     """The settings of `model` on `dataset`; a function has one loss and no folds."""
     if dataset in FUNCTION_NAMES:
-        model = {**model, "loss": "squared", "label_smoothing": 0.0, "fold": ""}
+        model = {**model, "loss": "squared", "label_smoothing": 0.0, "class_weights": "", "fold": ""}
     return Experiment(dataset=dataset, seed=seed, **model).resolved()
 
 
@@ -73,11 +76,8 @@ def _derivative(name: str, backward: Callable[[Array, Array, Array], Array]) -> 
 
 
 _affine_backward, _batch_norm_backward = kernels.affine_backward, kernels.batch_norm_backward
-_add_gradient, _backpropagate, _softmax = (
-    Penalty.add_gradient,
-    Network.backpropagate,
-    losses.softmax_cross_entropy,
-)
+_add_gradient, _backpropagate = Penalty.add_gradient, Network.backpropagate
+_softmax, _weighted = losses.softmax_cross_entropy, losses.Loss.__call__
 
 
 def _last_row_forgotten(x: Array, dS: Array, dW: Array, db: Array) -> None:
@@ -110,10 +110,18 @@ def _batch_norm_without(term: str) -> Callable[..., Array]:
     return backward
 
 
-def _not_smoothed(scores: Array, y: Array, divisor: int | None, *, label_smoothing: float) -> Array:
-    value = _softmax(scores.copy(), y, None, label_smoothing=label_smoothing)
-    _softmax(scores, y, divisor)
+def _not_smoothed(
+    scores: Array, y: Array, w: Array | None, divisor: Array | None, *, label_smoothing: float
+) -> Array:
+    value = _softmax(scores.copy(), y, w, None, label_smoothing=label_smoothing)
+    _softmax(scores, y, w, divisor)
     return value
+
+
+def _value_not_weighted(self: losses.Loss, scores: Array, y: Array, *, gradient: bool) -> losses.Sums:
+    value = self.formula(scores.copy(), y, None, None)
+    sums = _weighted(self, scores, y, gradient=gradient)
+    return sums._replace(loss=value * self.total_weight(y) / len(y))
 
 
 def _one_entry(self: Network, x: Array, y: Array, *, step: int = 0) -> Batch:
@@ -138,6 +146,9 @@ FAULTS: dict[str, Fault] = {
     "the penalty's factor 2": Fault({}, _of(Penalty, "add_gradient", _without_factor_two)),
     "the smoothing forgotten": Fault(
         {"label_smoothing": 0.2}, lambda: patch.dict(losses.LOSSES, softmax=_not_smoothed)
+    ),
+    "class weights of the gradient only": Fault(
+        {"class_weights": _UNEVEN}, _of(losses.Loss, "__call__", _value_not_weighted)
     ),
     "batch norm without mean(dy)": Fault(
         _mlp("6,5", batch_norm=True), _of(kernels, "batch_norm_backward", _batch_norm_without("mean(dy)"))

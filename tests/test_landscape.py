@@ -227,6 +227,9 @@ class Bowl:
     def loss_sums(self, x: Array, y: Array) -> tuple[Array, Array]:
         return len(x) * self.backpropagate(x, y).loss, np.zeros(2)
 
+    def total_weight(self, y: Array) -> float:
+        return len(y)
+
 
 def test_sharpness_of_a_bowl_is_known() -> None:
     bowl, epsilon = Bowl(), 0.01

@@ -213,3 +213,90 @@ def test_a_nearly_certain_prediction_keeps_its_small_loss_and_gradient(dtype, sm
     np.testing.assert_allclose(sums.loss, 2 * (rest + s / 2 * gap), rtol=1e-6)
     own = -(1 - s) * rest + s / 2  # of d(loss)/d(scores), times n: P_y - Y_y
     np.testing.assert_allclose(2 * scores[0], [[own, -own], [-own, own]], rtol=1e-6)
+
+
+# ---- class weights -----------------------------------------------------------------------------------------
+
+WEIGHTS = (1.0, 2.0, 0.5, 3.0)
+CLASSIFIERS = [row for row in ROWS if row[0] != "squared"]
+
+
+@pytest.mark.parametrize(("name", "smoothing"), CLASSIFIERS)
+def test_weighted_values_are_the_definitions(name, smoothing):
+    scores, y = data(name, n=20)
+    loss = make_loss(name, label_smoothing=smoothing, class_weights=WEIGHTS)
+    expected = [
+        sum(WEIGHTS[t] * of_a_row(name, s, t, smoothing) for s, t in zip(S, y, strict=True)) for S in scores
+    ]
+    for gradient in (False, True):
+        sums = loss(scores.copy(), y, gradient=gradient)
+        np.testing.assert_allclose(sums.loss, expected, rtol=1e-12)
+        np.testing.assert_array_equal(sums.correct, (scores.argmax(axis=2) == y).sum(axis=1))
+    assert loss.total_weight(y) == sum(WEIGHTS[t] for t in y)
+
+
+@pytest.mark.parametrize("name", ["softmax", "svm", "bce"])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weighted_values_and_gradients_are_pytorchs(name, reduction, dtype):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    functional, w = torch.nn.functional, torch.tensor(WEIGHTS, dtype=torch.float64)
+
+    def theirs(s, y):
+        if name == "softmax":
+            return functional.cross_entropy(s, y, weight=w, reduction=reduction)
+        if name == "svm":
+            total = C * functional.multi_margin_loss(s, y, weight=w, reduction="sum")
+        else:
+            Y = functional.one_hot(y, C).double()
+            total = (
+                functional.binary_cross_entropy_with_logits(s, Y, weight=w[y][:, None], reduction="sum") / C
+            )
+        return total / w[y].sum() if reduction == "mean" else total
+
+    scores, y = data(name)
+    loss = make_loss(name, class_weights=WEIGHTS, reduction=reduction)
+    dS = scores.astype(dtype)
+    value = loss(dS, y, gradient=True).loss / (loss.total_weight(y) if reduction == "mean" else 1)
+    rounding = 1e-5 if dtype == np.float32 else 1e-12
+    for k in range(K):
+        s = torch.tensor(scores[k], requires_grad=True)
+        expected = theirs(s, torch.from_numpy(y))
+        expected.backward()
+        np.testing.assert_allclose(value[k], float(expected.detach()), rtol=rounding)
+        np.testing.assert_allclose(dS[k], s.grad.numpy(), rtol=rounding, atol=rounding / 10)
+
+
+@pytest.mark.parametrize(("name", "smoothing"), CLASSIFIERS)
+def test_the_weighted_gradient_is_the_weighted_means_slope_whatever_the_weights_add_up_to(name, smoothing):
+    scores, y = data(name)
+    v, h, gradients = np.random.default_rng(1).normal(size=scores.shape), 1e-6, []
+    for factor in (1.0, 10.0):
+        loss = make_loss(name, label_smoothing=smoothing, class_weights=[factor * w for w in WEIGHTS])
+        dS = scores.copy()
+        loss(dS, y, gradient=True)
+        up, down = (loss(scores + t * v, y, gradient=False).loss / loss.total_weight(y) for t in (h, -h))
+        np.testing.assert_allclose((dS * v).sum(axis=(1, 2)), (up - down) / (2 * h), rtol=1e-7, atol=1e-8)
+        gradients.append(dS)
+    np.testing.assert_allclose(*gradients, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "smoothing"), CLASSIFIERS)
+def test_equal_weights_are_none(name, smoothing):
+    scores, y = data(name)
+    plain, weighted = scores.copy(), scores.copy()
+    one = make_loss(name, label_smoothing=smoothing)(plain, y, gradient=True)
+    other = make_loss(name, label_smoothing=smoothing, class_weights=[1] * C)(weighted, y, gradient=True)
+    np.testing.assert_allclose(other.loss, one.loss, rtol=1e-14)
+    np.testing.assert_allclose(weighted, plain, rtol=1e-14)
+
+
+def test_class_weights_that_cannot_be_are_refused():
+    scores, y = data()
+    with pytest.raises(UsageError, match="there are 3 class weights for 4 classes"):
+        make_loss(class_weights=[1, 2, 3])(scores, y, gradient=False)
+    with pytest.raises(UsageError, match="there are 4 class weights for a regression"):
+        make_loss("squared", class_weights=WEIGHTS)(*data("squared"), gradient=False)
+    for weights in ([1, 0, 1, 1], [1, -1, 1, 1], [1, np.nan, 1, 1], [1, np.inf, 1, 1]):
+        with pytest.raises(UsageError, match="expected positive numbers"):
+            make_loss(class_weights=weights)

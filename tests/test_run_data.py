@@ -70,6 +70,7 @@ OTHER_VALUES: dict[str, Any] = {
     "eta": 0.2,
     "l2": 0.1,
     "loss": "svm",
+    "class_weights": "1,2,3",
     "label_smoothing": 0.2,
     "label_noise": 0.5,
     "reduction": "sum",

@@ -603,6 +603,30 @@ def test_a_second_interrupt_stops_at_once_and_resume_is_still_exact(own_npz: Pat
 
 
 @pytest.mark.usefixtures("no_pictures")
+def test_balanced_class_weights_are_numbers_that_the_run_keeps(own_npz: Path, tmp_path: Path) -> None:
+    asked, out = settings(own_npz, class_weights="balanced", epochs=2), tmp_path / "balanced"
+    kept = run(asked, out=out).settings
+    counts = np.bincount(load_data(asked.resolved()).train.y)
+    assert kept.weights_of_classes == tuple(counts.sum() / (len(counts) * counts))
+    data = load_run(out).manifest["data"]
+    assert list(data["rows_of_classes"].items()) == list(zip(data["classes"], counts, strict=True))
+    assert resume(out, epochs=3, changes={"class_weights": "balanced"}).settings == kept.replace(epochs=3)
+    assert run_or_take_up(asked.replace(epochs=3), name="balanced", out=out).history.epochs == 3
+    # the same numbers, given: the same bits
+    run(asked.replace(class_weights=kept.class_weights), out=tmp_path / "given")
+    resume(tmp_path / "given", epochs=3)
+    one, two = (load_run(path).model().params.flat.tobytes() for path in (out, tmp_path / "given"))
+    assert one == two
+    other = ",".join("1" for _ in counts)
+    with pytest.raises(UsageError, match=f"--class-weights is {other}, was .*--allow class-weights"):
+        resume(out, epochs=4, changes={"class_weights": other})
+    resume(out, epochs=4, changes={"class_weights": other}, allow=["class_weights"])
+    assert load_run(out).allowed[0]["now"] == other
+    best = grid_search({"class_weights": ["balanced", other]}, asked, out=tmp_path / "sweep").path / "best"
+    assert load_run(best).settings.class_weights in (kept.class_weights, other)
+
+
+@pytest.mark.usefixtures("no_pictures")
 def test_few_rows_train_with_the_default_batch_size_and_a_given_one_is_kept(
     own_npz: Path, tmp_path: Path
 ) -> None:

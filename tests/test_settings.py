@@ -1,6 +1,7 @@
 import dataclasses
 from typing import Literal, get_args, get_origin, get_type_hints
 
+import numpy as np
 import pytest
 
 from linclass.errors import UsageError
@@ -37,6 +38,15 @@ from linclass.training.optim import OPTIMIZERS
         ({"val_size": 0}, "--val-size is 0: expected a number of at least 1, or leave it out"),
         ({"train_size": 0}, "--train-size is 0: expected a number of at least 1, or leave it out"),
         ({"loss": "svm", "label_smoothing": 0.1}, "--loss softmax"),
+        ({"class_weights": "even"}, "--class-weights is 'even': expected balanced, or a positive number"),
+        ({"class_weights": "1,,2"}, "--class-weights is '1,,2'"),
+        ({"class_weights": "1,0"}, "for each class, such as 1,2,0.5"),
+        ({"class_weights": "1,nan"}, "for each class, such as 1,2,0.5"),
+        ({"class_weights": "1,inf"}, "for each class, such as 1,2,0.5"),
+        (
+            {"dataset": "half-sine", "loss": "squared", "class_weights": "balanced"},
+            "--class-weights goes with classes",
+        ),
         ({"optimizer": "adamw", "l2": 1.0}, "--lambda 0"),
         ({"model": "mlp", "hidden": (256, 128)}, "--hidden is (256, 128): expected text: widths of"),
     ],
@@ -57,6 +67,27 @@ def test_what_is_not_given_is_no_value_that_can_be() -> None:
         if field.default is None:
             with pytest.raises(UsageError):
                 Experiment(**{field.name: -1})
+
+
+def test_balanced_class_weights_are_scikit_learns() -> None:
+    weights = pytest.importorskip("sklearn.utils.class_weight", reason="scikit-learn is not installed")
+    y = np.repeat([0, 1, 2], [5, 1, 24])
+    expected = weights.compute_class_weight("balanced", classes=np.arange(3), y=y)
+    settings = Experiment(class_weights="balanced").decided(30, {"cat": 5, "dog": 1, "frog": 24})
+    np.testing.assert_allclose(settings.weights_of_classes, expected, rtol=1e-15)
+    assert settings.decided(30, {"cat": 1, "dog": 1, "frog": 28}) == settings  # numbers stay
+    assert Experiment(class_weights="2,1").weights_of_classes == (2.0, 1.0)
+    assert Experiment().weights_of_classes == ()
+
+
+def test_class_weights_fit_the_classes() -> None:
+    with pytest.raises(UsageError, match="no training row of class dog"):
+        Experiment(class_weights="balanced").decided(5, {"cat": 5, "dog": 0})
+    with pytest.raises(UsageError, match="is 1,2,3: expected 2 numbers, for the classes cat, dog"):
+        Experiment(class_weights="1,2,3").decided(5, {"cat": 4, "dog": 1})
+    unknown = Experiment(class_weights="balanced").decided(5, {})
+    assert unknown.class_weights == "balanced"
+    assert unknown.batch_size == 5
 
 
 def test_an_unknown_field_gets_a_suggestion() -> None:

@@ -21,6 +21,7 @@ from linclass.evaluation import of_run
 from linclass.landscape import of_runs
 from linclass.landscape.sharpness import Sharpness, sharpness
 from linclass.params import Array
+from linclass.runs import data as run_data
 from linclass.runs import experiment
 from linclass.runs.data import load_data
 from linclass.runs.directory import Run
@@ -30,12 +31,15 @@ BASE = Experiment(
     dataset="mnist-sample", train_size=200, model="mlp", hidden="5", eta=0.1, epochs=2, snapshot_every=1,
     overfit_action="ignore", test=True,
 )  # fmt: skip
-OWN: dict[str, Any] = {"dataset": "own", "train_size": 0, "batch_size": 20}
+OWN: dict[str, Any] = {"dataset": "own", "train_size": None, "batch_size": 20}
 LINEAR: dict[str, Any] = OWN | {"model": "linear", "hidden": "", "l2": 0.01}
 VARIANTS: dict[str, dict[str, Any]] = {
     "base": {},
     "seed": {"seed": 5},
     "label smoothing": {"label_smoothing": 0.2},
+    "class weights": {"class_weights": "1,2,0.5,1,3,1,0.1,1,1,4", "label_smoothing": 0.1},
+    "balanced bce": {"loss": "bce", "class_weights": "balanced"},
+    "weighted svm": {"loss": "svm", "eta": 0.01, "class_weights": "1,2,0.5,1,3,1,0.1,1,1,4"},
     "activation": {"activation": "tanh"},
     "bce": {"loss": "bce"},
     "svm": {"loss": "svm", "eta": 0.01},
@@ -56,6 +60,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "linear": LINEAR,
     "linear smoothed": LINEAR | {"label_smoothing": 0.2},
     "linear smoothed, no penalty": LINEAR | {"label_smoothing": 0.2, "l2": 0.0, "train_size": 20},
+    "linear class weights": LINEAR | {"class_weights": "1,5,0.5"},
+    "linear balanced": LINEAR | {"class_weights": "balanced", "train_size": 40, "label_noise": 0.5},
+    "linear balanced, all rows a batch": LINEAR
+    | {"class_weights": "balanced", "label_noise": 0.5, "batch_size": 135},
     "linear sum": LINEAR | {"reduction": "sum", "eta": 0.001},
     "linear scaling": LINEAR | {"scaling": "unit"},
     "linear noise": LINEAR | {"label_noise": 0.5, "seed": 3},
@@ -67,6 +75,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 if importlib.util.find_spec("torch"):
     VARIANTS["torch"] = {"model": "torch-mlp", "label_smoothing": 0.2, "activation": "tanh"}
+    VARIANTS["torch, class weights"] = VARIANTS["torch"] | {"class_weights": "1,2,0.5,1,3,1,0.1,1,1,4"}
 MINIMA = [name for name in VARIANTS if name.startswith("linear")]
 SURFACES = [name for name in VARIANTS if name != "batch norm"]
 pytestmark = pytest.mark.usefixtures("only_numbers")
@@ -76,6 +85,7 @@ read_once = functools.cache(load_data)
 class Trained(NamedTuple):
     """A run's directory, its data, and its settings."""
 
+    name: str
     path: Path
     data: Dataset
     settings: Experiment
@@ -89,9 +99,8 @@ class Trained(NamedTuple):
 @pytest.fixture
 def only_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is drawn, and each data set is read once."""
-    for module in (of_runs, of_run, checks):
-        monkeypatch.setattr(module, "load_data", lambda settings, _: read_once(settings))
-    monkeypatch.setattr(of_runs, "_save", lambda figure, out, path, kind: path)
+    monkeypatch.setattr(run_data, "load_data", lambda settings, *_: read_once(settings))
+    monkeypatch.setattr(of_runs, "_found", lambda table, figure, out, path, kind: of_runs.Found(table, path))
     for figure in ("panels", "plane"):
         monkeypatch.setattr(plots, figure, lambda *_, **__: None)
 
@@ -122,7 +131,7 @@ def trained(
         path = folder / name.replace(" ", "_")
         experiment.run(settings, out=path)
         settings = Run(path).settings
-        return Trained(path, load_data(settings), settings)
+        return Trained(name, path, load_data(settings), settings)
 
     return train
 
@@ -170,6 +179,22 @@ def losses(S: Array, y: Array, settings: Experiment) -> Array:
     return np.asarray(margins.sum(axis=1) - 1)
 
 
+def weights_of(of: Trained, y: Array) -> Array | None:
+    """w `(n,)`, from the settings that were asked for and the training labels."""
+    asked = VARIANTS[of.name].get("class_weights", "")
+    if not asked:
+        return None
+    counts = np.bincount(of.data.train.y)
+    balanced = len(of.data.train.y) / (len(counts) * counts)
+    weights: Array = (balanced if asked == "balanced" else np.array([float(w) for w in asked.split(",")]))[y]
+    return weights
+
+
+def mean_loss(S: Array, y: Array, of: Trained) -> float:
+    """sum(w loss) / sum(w)."""
+    return float(np.average(losses(S, y, of.settings), weights=weights_of(of, y)))
+
+
 def of_model(of: Trained, k: int, weights: str | int = "last") -> tuple[dict[str, Array], dict[str, Array]]:
     """Parameters and running statistics of model k, float64."""
     model = Run(of.path).model(weights)
@@ -180,7 +205,7 @@ def of_model(of: Trained, k: int, weights: str | int = "last") -> tuple[dict[str
 
 def loss_of(of: Trained, split: str, k: int, weights: str | int = "last", rows: int | None = None) -> float:
     x, y = (a[:rows] for a in of.data.splits()[split].__dict__.values())
-    return float(losses(scores(scaled(x, of), of, *of_model(of, k, weights)), y, of.settings).mean())
+    return mean_loss(scores(scaled(x, of), of, *of_model(of, k, weights)), y, of)
 
 
 def penalty_of(of: Trained, k: int) -> float:
@@ -233,7 +258,7 @@ def test_an_ensemble(name: str, trained: Callable[[str], Trained]) -> None:
     members = [scores(scaled(x, of), of, *of_model(of, of.k, epoch)) for epoch in (1, 2)]
     log_P = logsumexp([log_softmax(S, axis=1) for S in members], axis=0) - np.log(2)
     found = of_run.evaluate_run(of.path, weights="1,2")[of.k]
-    assert found.loss == near(float(losses(log_P, y, of.settings).mean()))
+    assert found.loss == near(mean_loss(log_P, y, of))
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -302,7 +327,7 @@ def test_sharpness(name: str, trained: Callable[[str], Trained], monkeypatch: py
     for i in np.ndindex(weights[last].shape):
         h = 1e-4 * (np.eye(len(weights[last]))[i] if weights[last].ndim else 1.0)
         ends = [weights | {last: weights[last] + sign * h} for sign in (1, -1)]
-        ahead, behind = (losses(scores(x, of, w, statistics), y, of.settings).mean() for w in ends)
+        ahead, behind = (mean_loss(scores(x, of, w, statistics), y, of) for w in ends)
         total += abs(ahead - behind) / 2e-4 * (abs(weights[last][i]) + 1)
     assert seen[0].ascent[of.k] >= 0.9 * 100 * of_runs.EPSILONS[0] * total / (1 + seen[0].loss[of.k])
 
@@ -319,7 +344,8 @@ def test_sensitivity(name: str, trained: Callable[[str], Trained]) -> None:
     probabilities = outputs.get(of.settings.loss, lambda S: softmax(S, axis=1))
     for k in range(of.settings.seeds):
         model = of_model(of, k)
-        for z, label in zip(scaled(x, of), y, strict=True):
+        w = np.ones(2) if (given := weights_of(of, y)) is None else given
+        for z, label, w_i in zip(scaled(x, of), y, w, strict=True):
             h = 1e-5
             moved = np.concatenate([z + h * np.eye(len(z)), z - h * np.eye(len(z))])
             S = scores(moved, of, *model)
@@ -327,7 +353,8 @@ def test_sensitivity(name: str, trained: Callable[[str], Trained]) -> None:
             of_loss = losses(S, labels, of.settings)[:, None]
             for j, values in enumerate((of_loss, probabilities(S), S)):
                 ahead, behind = np.split(values, 2)
-                norms[k, j] += np.linalg.norm((ahead - behind) / (2 * h)) / 2
+                share = w_i / w.sum() if j == 0 else 1 / 2
+                norms[k, j] += share * np.linalg.norm((ahead - behind) / (2 * h))
     for head, number in zip(("loss", "probabilities", "scores"), norms.mean(axis=0), strict=True):
         if head == "probabilities" and of.settings.is_regression:
             assert f"d {head} / dx" not in row
@@ -343,6 +370,7 @@ def test_optimum(name: str, trained: Callable[[str], Trained]) -> None:
     assert float(rows[f"{prefix}cost of the run"]) == near(logged(of, of.k)["train_cost"])
     assert float(rows[f"{prefix}cost of the run"]) == near(loss_of(of, "train", of.k) + penalty_of(of, of.k))
     others = of.settings.augment or of.settings.weight_decay or of.settings.reduction == "sum"
+    others = others or (of.settings.class_weights and of.settings.batch_size != len(of.data.train))
     assert ("the run descended" in rows) == bool(others)
     if of.settings.l2 or of.settings.label_smoothing:
         assert rows["L-BFGS"].startswith("converged")
@@ -366,12 +394,14 @@ def textbook_minimum(of: Trained) -> float:
     x, y = scaled(of.data.train.x, of), of.data.train.y
     (n, d), C, s = x.shape, len(of.data.classes), of.settings.label_smoothing
     Y = (1 - s) * np.eye(C)[y] + s / C
+    w = weights_of(of, y)
+    share = 1 / n if w is None else (w / w.sum())[:, None]
 
     def J(theta: Array) -> tuple[float, Array]:
         W, b = theta[: C * d].reshape(C, d), theta[C * d :]
         S = x @ W.T + b
-        R = (softmax(S, axis=1) - Y) / n
-        cost = losses(S, y, of.settings).mean() + of.settings.l2 * np.sum(W**2)
+        R = (softmax(S, axis=1) - Y) * share
+        cost = mean_loss(S, y, of) + of.settings.l2 * np.sum(W**2)
         return float(cost), np.concatenate([(R.T @ x + 2 * of.settings.l2 * W).ravel(), R.sum(axis=0)])
 
     options = {"maxiter": 2000, "ftol": 0.0, "gtol": 1e-8}
@@ -382,6 +412,10 @@ def textbook_minimum(of: Trained) -> float:
 
 REFUSED = {
     "label smoothing": "--label-smoothing 0.0 and 0.2",
+    "class weights": "--label-smoothing 0.0 and 0.1",
+    "balanced bce": "--loss softmax and bce",
+    "weighted svm": "--loss softmax and svm",
+    "torch, class weights": "--label-smoothing 0.0 and 0.2",
     "activation": "--activation relu and tanh",
     "bce": "--loss softmax and bce",
     "svm": "--loss softmax and svm",
@@ -448,7 +482,7 @@ def test_a_run_that_went_on_under_other_data_keeps_its_scaling(tmp_path: Path) -
     experiment.run(settings, out=path)
     write_own(data, seed=1)
     experiment.resume(path, epochs=3, allow=["data"])
-    of = Trained(path, load_data(Run(path).settings), Run(path).settings)
+    of = Trained("base", path, load_data(Run(path).settings), Run(path).settings)
     rows = dict(checks.find_optimum(None, path))
     assert float(rows["cost of the run"]) == near(logged(of, 0)["train_cost"])
     (report,) = of_run.evaluate_run(path, split="train")

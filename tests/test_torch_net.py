@@ -40,10 +40,15 @@ def data(n=9, seed=0, dtype="float64"):
     return generator.normal(size=(n, SIZES[0])).astype(dtype), generator.integers(0, SIZES[-1], n)
 
 
-def both(*, loss="softmax", label_smoothing=0.0, reduction="mean", sizes=SIZES, **options):
+WEIGHTS = (1.0, 0.2, 3.0, 2.0)
+
+
+def both(
+    *, loss="softmax", label_smoothing=0.0, class_weights=None, reduction="mean", sizes=SIZES, **options
+):
     """The network in torch and in numpy, from the same options, away from biases of 0 and gammas of 1."""
     options = {"init": "xavier"} | options
-    rule = {"label_smoothing": label_smoothing, "reduction": reduction}
+    rule = {"label_smoothing": label_smoothing, "class_weights": class_weights, "reduction": reduction}
     models = (
         TorchMLP.create(sizes, loss=loss, **rule, **options),
         MLP.create(sizes, loss=make_loss(loss, **rule), **options),
@@ -77,6 +82,8 @@ def test_it_starts_from_the_weights_of_the_mlp_to_the_bit(torch, init):
         *({"activation": name} for name in kernels.ACTIVATIONS),
         *({"loss": name} for name in LOSSES),
         {"label_smoothing": 0.2},
+        *({"loss": name, "class_weights": WEIGHTS} for name in LOSSES),
+        {"class_weights": WEIGHTS, "label_smoothing": 0.1, "reduction": "sum"},
         {"reduction": "sum"},
         {"batch_norm": True},
         {"dropout": 0.4},

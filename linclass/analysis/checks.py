@@ -41,6 +41,7 @@ def gradients_of_experiment(
 
     # in means: sums are larger by the batch's size, and so is their rounding
     double = settings.replace(dtype="float64", reduction="mean")
+    double = double.decided(len(dataset.train), dataset.rows_of_classes)
 
     def create(d: int, *, l2: Array | float, seeds: Sequence[int]) -> Model:
         return build_model(double, d, len(dataset.classes), seeds=seeds, l2=l2)
@@ -103,16 +104,17 @@ def find_optimum(
             f"the minimum is that of a convex problem: expected --model linear and --loss softmax, "
             f"not {settings.model} and {settings.loss}"
         )
-    # the cost that values.csv logs, in float64, from W = 0 and b = 0
-    problem = settings.replace(
-        seeds=1, dtype="float64", reduction="mean", weight_decay=0.0, init="normal", init_std=0.0
-    )
     with engine.limited(threads or engine.DEFAULT_THREADS):
         if run is not None:
             data = data_of(run, dataset=dataset, data_dir=data_dir)
         else:
             data = load_data(settings, data_dir)
         note_data(settings, data, listener)
+        settings = settings.decided(len(data.train), data.rows_of_classes)
+        # the cost that values.csv logs, in float64, from W = 0 and b = 0
+        problem = settings.replace(
+            seeds=1, dtype="float64", reduction="mean", weight_decay=0.0, init="normal", init_std=0.0
+        )
         scaler = Scaler.fit(data.train.x, settings.scaling) if run is None else run.loaded_scaler()
         train = Inputs(data.train, scaler, "float64")
         classes = len(data.classes if run is None else run.subject.classes)
@@ -129,18 +131,22 @@ def find_optimum(
             smoothed=settings.label_smoothing > 0,
             progress=progress,
         )
-        smoothing = f", label smoothing {settings.label_smoothing:g}" if settings.label_smoothing else ""
+        loss = f", label smoothing {settings.label_smoothing:g}" if settings.label_smoothing else ""
+        if settings.class_weights:
+            loss += f", class weights {', '.join(f'{w:g}' for w in settings.weights_of_classes)}"
         rows = [
             (
                 "minimum of",
-                f"{data.title}, {counted(len(train), 'row')}, lambda = {settings.l2:g}{smoothing}",
+                f"{data.title}, {counted(len(train), 'row')}, lambda = {settings.l2:g}{loss}",
             ),
             ("cost", decimal(found.cost, 10)),
             ("loss", decimal(found.loss, 10)),
             ("gradient norm", f"{found.gradient_norm:.2e}"),
             ("L-BFGS", f"{found.message} ({found.evaluations} passes over the data)"),
         ]
-        return rows if run is None else [*rows, *_gaps(run, model, found, train), *_other_descents(settings)]
+        if run is None:
+            return rows
+        return [*rows, *_gaps(run, model, found, train), *_other_descents(settings, len(train))]
 
 
 def _gaps(run: Run, model: Model, found: optimum.Optimum, train: Inputs) -> list[tuple[str, str]]:
@@ -161,13 +167,15 @@ def _gaps(run: Run, model: Model, found: optimum.Optimum, train: Inputs) -> list
     return rows
 
 
-def _other_descents(settings: Experiment) -> list[tuple[str, str]]:
-    """What a training descended that is not the cost it logs: its gap need not become 0."""
+def _other_descents(settings: Experiment, n: int) -> list[tuple[str, str]]:
+    """What a training on n rows descended that is not the cost it logs: its gap need not become 0."""
     others = []
     if settings.augment:
         others.append(f"--augment {settings.augment} (other rows)")
     if settings.reduction == "sum" and settings.l2:
         others.append("--reduction sum (the penalty weighs less beside a sum)")
+    if settings.class_weights and settings.reduction == "mean" and settings.batch_size_for(n) < n:
+        others.append("--class-weights in batches (each is divided by the weights of its own rows)")
     if settings.weight_decay:
         others.append(f"--weight-decay {settings.weight_decay:g} (a pull that the cost does not have)")
     return [("the run descended", f"not this cost alone: {', '.join(others)}")] if others else []

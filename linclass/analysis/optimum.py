@@ -190,16 +190,17 @@ class _Cost:
         return np.array(self.params.flat[0])
 
     def __call__(self, theta: Array) -> tuple[float, Array]:
-        # J = sum over chunks of n_i/N J_i, exactly: the n_i/N sum to 1, so the penalty counts once
+        # J = sum_i w_i J_i / sum_i w_i over chunks i with total weights w_i: the penalty counts once
         self.params.flat[0] = theta
-        N = len(self.rows)
-        value, gradient, self.correct = 0.0, np.zeros_like(theta), 0
+        value, gradient, total, self.correct = 0.0, np.zeros_like(theta), 0.0, 0
         for x, y in self.rows.chunks(self.chunk_size):
-            share = len(x) / N
+            weight = self.model.total_weight(y)
             (loss,), (correct,) = self.model.backpropagate(x, y)
-            value += share * float(loss + self.model.penalty()[0])
-            gradient += share * self.grads.flat[0]
+            value += weight * float(loss + self.model.penalty()[0])
+            gradient += weight * self.grads.flat[0]
+            total += weight
             self.correct += int(correct)
+        value, gradient = value / total, gradient / total
         self.evaluations += 1
         if not np.isfinite(value):
             raise DivergedError(f"the cost is {value} on the way to the minimum; check the data's scaling")

@@ -34,6 +34,7 @@ GRADCHECK_FIELDS = (
     "scaling",
     "loss",
     "label_smoothing",
+    "class_weights",
     "dropout",
     "batch_norm",
     "seed",
@@ -49,6 +50,7 @@ OPTIMUM_FIELDS = (
     "scaling",
     "l2",
     "label_smoothing",
+    "class_weights",
 )
 PARITY = Experiment(dataset="mnist", model="mlp", hidden="256,128,64", eta=0.001, dtype="float64")
 PARITY_FIELDS = (

@@ -38,7 +38,7 @@ SECTIONS = {
         "init_std",
         "dtype",
     ),
-    "Loss": ("loss", "l2", "label_smoothing", "reduction"),
+    "Loss": ("loss", "l2", "label_smoothing", "class_weights", "reduction"),
     "Optimisation": (
         "optimizer",
         "torch_optim",

@@ -70,6 +70,14 @@ class Dataset:
         return self.train.y.ndim == 2
 
     @property
+    def rows_of_classes(self) -> dict[str, int]:
+        """Class -> number of its training rows, in label order; empty for a regression."""
+        if self.is_regression:
+            return {}
+        counts = np.bincount(self.train.y.astype(np.intp, copy=False), minlength=len(self.classes))
+        return dict(zip(self.classes, counts.tolist(), strict=True))
+
+    @property
     def title(self) -> str:
         """For figures: the name, and that it is the sample where it is."""
         return f"{self.name} (bundled sample)" if self.is_sample else self.name

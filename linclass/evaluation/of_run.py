@@ -117,7 +117,11 @@ def classifier(run: Run, weights: str | int = "last") -> Classifier:
             f"--weights {weights}: an ensemble is the mean of softmax probabilities, and {run.path} was "
             f"trained with --loss {run.settings.loss}; expected the weights of one epoch"
         )
-    return Ensemble([run.model(epoch) for epoch in epochs], label_smoothing=run.settings.label_smoothing)
+    return Ensemble(
+        [run.model(epoch) for epoch in epochs],
+        label_smoothing=run.settings.label_smoothing,
+        class_weights=run.settings.weights_of_classes or None,
+    )
 
 
 def members(run: Run, weights: str | int = "last") -> list[str | int]:

@@ -28,7 +28,7 @@ from linclass.models.network import Network
 from linclass.params import Array
 from linclass.runs.data import data_of
 from linclass.runs.directory import Run, readable
-from linclass.settings import Experiment, option_name
+from linclass.settings import Experiment, option_name, shown
 
 if TYPE_CHECKING:
     from linclass import plots
@@ -143,12 +143,13 @@ def check_same_function(first: Run, other: Run) -> None:
     elif "scaling" not in differences:
         raise UsageError(f"{names} scale their rows by different numbers: expected one scaling of one split")
     activation = ("activation",) if first.settings.hidden else ()
-    for field in ("loss", "label_smoothing", "scaling", *activation):
+    for field in ("loss", "label_smoothing", "class_weights", "scaling", *activation):
         if field in differences:
             own, others = differences[field]
             raise UsageError(
-                f"{names} were trained with {option_name(field)} {own} and {others}, so their weights "
-                "are of different functions and there is no loss between them: expected the same"
+                f"{names} were trained with {option_name(field)} {shown(own)} and {shown(others)}, so "
+                "their weights are of different functions and there is no loss between them: "
+                "expected the same"
             )
 
 

@@ -1,6 +1,7 @@
 """Sensitivity: how much a network's answer moves when its input does. Three definitions, which disagree.
 
-loss            mean_i ||d loss_i / d x_i||, of each row by itself; it falls to zero as the loss does
+loss            mean_i ||d loss_i / d x_i||, of each row by itself; it falls to zero as the loss does. Class
+                weights weigh the rows of this mean as they do those of the loss
 probabilities   mean_i ||d P(x_i) / d x_i||_F, the C x d Jacobian of the softmax: the usual definition;
                 with binary cross-entropy P are the sigmoids over their sum, of a regression there are none
 scores          mean_i ||d scores(x_i) / d x_i||_F, the same before the softmax, which does not saturate
@@ -36,14 +37,15 @@ def sensitivity(model: Network, rows: Rows, *, loss: str = "softmax") -> Sensiti
 
     loss: the name of the one it was trained with, which decides what the probabilities are.
     """
-    sums = np.zeros((3, model.K))
+    sums, total = np.zeros((3, model.K)), 0.0
     for x, y in rows.chunks(CHUNK):
-        n = len(x)
-        # row i of the mean loss's gradient is d(loss_i)/dx_i / n
-        sums[0] += n * np.sqrt(_squares(model.input_gradient(x, y))).sum(axis=1)
+        weight = model.total_weight(y)
+        total += weight
+        # row i of the mean loss's gradient is w_i d(loss_i)/dx_i / sum_i w_i
+        sums[0] += weight * np.sqrt(_squares(model.input_gradient(x, y))).sum(axis=1)
         sums[1] += np.sqrt(_jacobian_squares(model, x, _of_probabilities(loss))).sum(axis=1)
         sums[2] += np.sqrt(_jacobian_squares(model, x, _of_scores)).sum(axis=1)
-    return Sensitivity(*sums / len(rows))
+    return Sensitivity(sums[0] / total, *sums[1:] / len(rows))
 
 
 Jacobian = Callable[[Array, int], Array]

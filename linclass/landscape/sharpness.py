@@ -80,17 +80,19 @@ def _ascent(model: Model, rows: Rows, theta: Array, half: Array, gradient: Array
 
 
 def _loss(model: Model, rows: Rows) -> Array:
-    total = np.zeros(model.K)
+    total, weight = np.zeros(model.K), 0.0
     for x, y in rows.chunks(CHUNK):
         total += model.loss_sums(x, y)[0]
-    return total / len(rows)
+        weight += model.total_weight(y)
+    return total / weight
 
 
 def _loss_and_gradient(model: Model, rows: Rows) -> tuple[Array, Array]:
-    """`(K,)` and `(K, P)` over all rows: sums of n_i/N times those of each chunk."""
-    loss, gradient = np.zeros(model.K), np.zeros((model.K, model.grads.size))
+    """`(K,)` and `(K, P)` over all rows: the means of those of the chunks, by their weight."""
+    loss, gradient, total = np.zeros(model.K), np.zeros((model.K, model.grads.size)), 0.0
     for x, y in rows.chunks(CHUNK):
-        share = len(x) / len(rows)
-        loss += share * (model.backpropagate(x, y).loss + model.penalty())
-        gradient += share * model.grads.flat
-    return loss, gradient
+        weight = model.total_weight(y)
+        loss += weight * (model.backpropagate(x, y).loss + model.penalty())
+        gradient += weight * model.grads.flat
+        total += weight
+    return loss / total, gradient / total

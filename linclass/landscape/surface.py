@@ -65,17 +65,18 @@ class Surface:
 
     def _evaluate(self, theta: Array) -> Values:
         model, N = self._model(len(theta)), len(self.rows)
-        loss, correct = np.zeros(len(theta)), np.zeros(len(theta))
+        loss, correct, weight = np.zeros(len(theta)), np.zeros(len(theta)), 0.0
         # far from any minimum parameters and scores overflow
         with np.errstate(over="ignore", invalid="ignore"):
             set_points(model, theta)
             for x, y in self.rows.chunks(CHUNK):
                 sums = model.loss_sums(x, y)
                 loss += sums[0]
+                weight += model.total_weight(y)
                 correct += sums[1] if y.ndim == 1 else np.nan
         loss[np.isnan(loss)] = np.inf
         correct[np.isinf(loss)] = np.nan
-        return Values(loss / N, correct / N)
+        return Values(loss / weight, correct / N)
 
     def _model(self, K: int) -> Model:
         if K not in self._models:

@@ -37,6 +37,13 @@ class Classifier(Protocol):
         """`(K,)` summed loss and `(K,)` correct predictions, evaluation mode: parts of a split add up."""
         ...
 
+    def total_weight(self, y: Array) -> float:
+        """What makes the summed loss of these rows a mean: their number, or the sum of their class weights.
+
+        So J over all rows is the sum of J over its parts, each times its share of the total weight.
+        """
+        ...
+
     def penalty(self) -> Array:
         """`(K,)` float64: lambda * sum(W^2) over all weight matrices; biases are not penalised."""
         ...

@@ -15,16 +15,22 @@ from linclass.params import Array
 class Ensemble:
     """The mean of the members' probabilities: P = (1/M) sum_m softmax(scores_m); its scores are log P.
 
-    Members are stacks of the same K: model k of the ensemble is made of model k of each. label_smoothing: of
-    the cross-entropy by which it is judged, like the members by theirs.
+    Members are stacks of the same K: model k of the ensemble is made of model k of each. label_smoothing,
+    class_weights: of the cross-entropy by which it is judged, like the members by theirs.
     Source: Huang et al., Snapshot ensembles: train 1, get M for free, 2017.
     """
 
-    def __init__(self, members: Sequence[Classifier], *, label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self,
+        members: Sequence[Classifier],
+        *,
+        label_smoothing: float = 0.0,
+        class_weights: Sequence[float] | None = None,
+    ) -> None:
         if len({member.K for member in members}) != 1:
             raise ValueError("expected at least one member, and members of the same K")
         self.members = list(members)
-        self._loss = make_loss(label_smoothing=label_smoothing)
+        self._loss = make_loss(label_smoothing=label_smoothing, class_weights=class_weights)
 
     @property
     def K(self) -> int:
@@ -39,6 +45,10 @@ class Ensemble:
     def loss_sums(self, x: Array, y: Array) -> tuple[Array, Array]:
         """`(K,)` summed cross-entropy and `(K,)` correct predictions."""
         return self._loss(self.scores(x), y, gradient=False)
+
+    def total_weight(self, y: Array) -> float:
+        """The number of the rows, or the sum of their class weights."""
+        return self._loss.total_weight(y)
 
     def penalty(self) -> Array:
         """`(K,)` NaN: the members were penalised, the mean of their probabilities has no weights, and so no

@@ -4,14 +4,19 @@ A loss is a function of `LOSSES`, its formulas one after the other; `Loss` adds 
 `(K, n, C)` with any strides and are overwritten; values come back summed over the rows, one a model, in
 float64, so that parts of a split can be added up exactly. Of tied scores the lower class is the prediction.
 
-reduction: "mean", the gradient of the mean over the batch; or "sum", that of the sum over the batch,
-n times as large, while the value that is reported stays the mean's.
+class weights: the mean loss of any rows, a batch or a split, is sum_i w_i loss_i / sum_i w_i with w_i the
+weight of row i's class: of PyTorch's `weight`, of scikit-learn's `class_weight`. A factor common to all
+weights changes nothing. With label smoothing w_i weighs all of loss_i, as a sample weight does; PyTorch
+weighs each class's term in it.
+
+reduction: "mean", the gradient of the mean over the batch; or "sum", that of sum_i w_i loss_i, n times as
+large where all weights are 1, while the value that is reported stays the mean's.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -22,7 +27,7 @@ from linclass.params import Array
 
 
 class Sums(NamedTuple):
-    """Over the rows: the loss `(K,)` float64 and the number of correct predictions `(K,)`."""
+    """Over the rows: the weighted loss `(K,)` float64 and the number of correct predictions `(K,)`."""
 
     loss: Array
     correct: Array
@@ -31,11 +36,12 @@ class Sums(NamedTuple):
 class Formula(Protocol):
     """A loss row by row."""
 
-    def __call__(self, scores: Array, y: Array, divisor: int | None) -> Array:
-        """`(K,)` float64: sum_i loss_i; scores `(K, n, C)` become d(loss_i)/d(scores) / divisor.
+    def __call__(self, scores: Array, y: Array, w: Array | None, divisor: Array | None) -> Array:
+        """`(K,)` float64: sum_i w_i loss_i; scores `(K, n, C)` become d(loss_i)/d(scores) / divisor_i.
 
-        y `(n,)` classes, or `(n, C)` numbers of a regression: common to all models. Without a divisor no
-        gradient is wanted, and the scores become anything.
+        y `(n,)` classes, or `(n, C)` numbers of a regression: common to all models. w `(n,)`; None: all 1.
+        divisor `()` or `(n, 1)`, which has the weights in it. Without one no gradient is wanted, and the
+        scores become anything.
         """
         ...
 
@@ -44,30 +50,55 @@ class Loss:
     """A loss over the rows of a batch or a split.
 
     Args:
-        formula: one of `LOSSES`. reduction: see the module's docstring.
+        formula: one of `LOSSES`. class_weights: C positive numbers; None: all 1. reduction: see the module's
+            docstring, which says what both do.
     """
 
-    def __init__(self, formula: Formula, *, reduction: str = "mean") -> None:
+    def __init__(
+        self, formula: Formula, *, class_weights: Sequence[float] | None = None, reduction: str = "mean"
+    ) -> None:
         if reduction not in ("mean", "sum"):
             raise UsageError(f"--reduction is {reduction!r}: expected mean or sum")
         self.formula, self.reduction = formula, reduction
+        self.class_weights = None if class_weights is None else np.array(class_weights, np.float64)
+        if class_weights is not None and not all(0 < weight < np.inf for weight in class_weights):
+            raise UsageError(f"the class weights are {class_weights}: expected positive numbers")
 
     def __call__(self, scores: Array, y: Array, *, gradient: bool) -> Sums:
         """Sums over the rows; scores `(K, n, C)` become the gradient if `gradient`, else anything.
 
-        Raises IndexError for a label outside [0, C).
+        Raises IndexError for a label outside [0, C), UsageError for other than C class weights.
         """
         K, n, C = scores.shape
-        correct = np.zeros(K, np.int64)
         if y.ndim == 1:
             y = _checked(y, C)
             correct = np.asarray((scores.argmax(axis=2) == y).sum(axis=1))
-        divisor = n if self.reduction == "mean" else 1
-        return Sums(self.formula(scores, y, divisor if gradient else None), correct)
+        else:
+            correct = np.zeros(K, np.int64)
+        is_mean, w = self.reduction == "mean", None
+        divisor = scores.dtype.type(n if is_mean else 1)
+        if self.class_weights is not None:
+            w = self._row_weights(y, C)
+            # row i's share of the mean is w_i / sum_i w_i
+            divisor = ((w.sum() if is_mean else 1) / w)[:, None].astype(scores.dtype)
+        return Sums(self.formula(scores, y, w, divisor if gradient else None), correct)
+
+    def total_weight(self, y: Array) -> float:
+        """sum_i w_i, by which sums over these rows are divided; without class weights their number."""
+        return len(y) if self.class_weights is None else float(self.class_weights[y].sum())
+
+    def _row_weights(self, y: Array, C: int) -> Array:
+        """w `(n,)`, the weight of each row's class."""
+        assert self.class_weights is not None
+        if len(self.class_weights) != C or y.ndim != 1:
+            what = f"{C} classes" if y.ndim == 1 else "a regression"
+            raise UsageError(f"there are {len(self.class_weights)} class weights for {what}")
+        weights: Array = self.class_weights[y]
+        return weights
 
 
 def softmax_cross_entropy(
-    scores: Array, y: Array, divisor: int | None, *, label_smoothing: float = 0.0
+    scores: Array, y: Array, w: Array | None, divisor: Array | None, *, label_smoothing: float = 0.0
 ) -> Array:
     """loss_i = -sum_c Y_c log P_c with P = softmax(scores), so d(mean loss)/d(scores) = (P - Y) / n.
 
@@ -97,12 +128,12 @@ def softmax_cross_entropy(
         flat[:, own] = s * Z - rest if s else -rest
         if s:
             e -= (s / C) * Z[:, None]
-        e /= (Z * divisor)[:, None]
+        e /= (Z * divisor.T)[:, None]
         np.copyto(scores, e.transpose(0, 2, 1))
-    return _sum(loss_i)
+    return _sum(loss_i, w)
 
 
-def binary_cross_entropy(scores: Array, y: Array, divisor: int | None) -> Array:
+def binary_cross_entropy(scores: Array, y: Array, w: Array | None, divisor: Array | None) -> Array:
     """C independent sigmoids p: loss_i = -(1/C) (log p_y + sum over the others of log(1 - p_c)).
 
     With z = scores, and z_y = -s_y: loss_i = (1/C) sum_c log(1 + exp(z_c)), d(loss_i)/d(z) = sigmoid(z) / C.
@@ -112,7 +143,7 @@ def binary_cross_entropy(scores: Array, y: Array, divisor: int | None) -> Array:
     own = (slice(None), np.arange(n), y)
     z = scores
     z[own] *= -1
-    value: Array = _sum(np.logaddexp(0, z, dtype=z.dtype, order="C")) / C
+    value: Array = _sum(np.logaddexp(0, z, dtype=z.dtype, order="C"), w) / C
     if divisor is not None:
         dS = sigmoid(z, out=scores)
         dS[own] *= -1
@@ -120,7 +151,7 @@ def binary_cross_entropy(scores: Array, y: Array, divisor: int | None) -> Array:
     return value
 
 
-def multiclass_svm(scores: Array, y: Array, divisor: int | None) -> Array:
+def multiclass_svm(scores: Array, y: Array, w: Array | None, divisor: Array | None) -> Array:
     """loss_i = sum over c != y of max(0, s_c - s_y + 1).
 
     Source: Weston and Watkins, ESANN 1999; Stanford CS231n, linear classification.
@@ -131,7 +162,7 @@ def multiclass_svm(scores: Array, y: Array, divisor: int | None) -> Array:
     margins += 1
     margins[own] = 0
     np.maximum(margins, 0, out=margins)
-    value = _sum(margins)
+    value = _sum(margins, w)
     if divisor is not None:
         # +1 for each class within the margin, and -1 for each of them at y
         dS = np.sign(margins, out=scores)
@@ -140,7 +171,7 @@ def multiclass_svm(scores: Array, y: Array, divisor: int | None) -> Array:
     return value
 
 
-def squared_error(scores: Array, y: Array, divisor: int | None) -> Array:
+def squared_error(scores: Array, y: Array, w: Array | None, divisor: Array | None) -> Array:
     """Regression: loss_i = sum_c (s_c - y_c)^2, without 1/2; y is float, none is correct."""
     if y.shape != scores.shape[1:]:
         raise UsageError(
@@ -148,7 +179,7 @@ def squared_error(scores: Array, y: Array, divisor: int | None) -> Array:
             f"the data has {y.shape}; for classes use --loss softmax, bce or svm"
         )
     residual = np.subtract(scores, y, out=scores)
-    value = _sum(np.square(residual, dtype=np.float64, order="C"))
+    value = _sum(np.square(residual, dtype=np.float64, order="C"), w)
     if divisor is not None:
         residual *= 2 / divisor
     return value
@@ -162,8 +193,14 @@ LOSSES: dict[str, Callable[..., Array]] = {
 }
 
 
-def make_loss(name: str = "softmax", *, label_smoothing: float = 0.0, reduction: str = "mean") -> Loss:
-    """The loss of `LOSSES`; raises UsageError for an unknown one, and for a smoothing it does not know."""
+def make_loss(
+    name: str = "softmax",
+    *,
+    label_smoothing: float = 0.0,
+    class_weights: Sequence[float] | None = None,
+    reduction: str = "mean",
+) -> Loss:
+    """The loss of `LOSSES`; raises UsageError for an unknown one, and for what it does not have."""
     if name not in LOSSES:
         raise UsageError(f"--loss is {name!r}: expected one of {', '.join(LOSSES)}")
     if not 0 <= label_smoothing < 1:
@@ -178,12 +215,14 @@ def make_loss(name: str = "softmax", *, label_smoothing: float = 0.0, reduction:
     formula = LOSSES[name]
     if label_smoothing:
         formula = functools.partial(formula, label_smoothing=label_smoothing)
-    return Loss(formula, reduction=reduction)
+    return Loss(formula, class_weights=class_weights, reduction=reduction)
 
 
-def _sum(losses: Array) -> Array:
-    """`(K,)` float64: the sums of `(K, n, ...)`, each in model k's own memory, so that its rows are added up
-    in the same order beside any others."""
+def _sum(losses: Array, w: Array | None) -> Array:
+    """`(K,)` float64: sum_i w_i losses_i of losses `(K, n)` or `(K, n, C)`, each in model k's own memory, so
+    that its rows are added up in the same order beside any others."""
+    if w is not None:
+        losses = losses * (w if losses.ndim == 2 else w[:, None])
     rows = np.ascontiguousarray(losses).reshape(len(losses), -1)
     return np.asarray(rows.sum(axis=1, dtype=np.float64))
 

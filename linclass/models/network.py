@@ -63,9 +63,13 @@ class Network:
         """`(K,)` summed loss and `(K,)` correct predictions."""
         return self._loss(self.scores(x), y, gradient=False)
 
+    def total_weight(self, y: Array) -> float:
+        """The number of the rows, or the sum of their class weights."""
+        return self._loss.total_weight(y)
+
     def loss(self, x: Array, y: Array) -> Array:
         """`(K,)` mean loss, without the penalty."""
-        return self.loss_sums(x, y)[0] / len(x)
+        return self.loss_sums(x, y)[0] / self.total_weight(y)
 
     def penalty(self) -> Array:
         """`(K,)`: lambda * sum(W^2)."""
@@ -78,10 +82,10 @@ class Network:
         self._backward(dS)
         # dJ/dW = d(loss)/dW + 2 lambda W
         self._penalty.add_gradient(self._weight_grads)
-        return Batch(loss / len(x), correct)
+        return Batch(loss / self.total_weight(y), correct)
 
     def input_gradient(self, x: Array, y: Array) -> Array:
-        """`(K, n, d)`: d(loss)/dx in evaluation mode, where row i is d(loss_i)/dx_i / n (a mean's share)."""
+        """`(K, n, d)`: d(loss)/dx in evaluation mode; row i is d(loss_i)/dx_i times its share of the mean."""
         dS = self._forward(x, None)
         self._loss(stacked(dS, self.K), y, gradient=True)
         return self._to_input(dS)

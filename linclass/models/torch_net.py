@@ -53,7 +53,7 @@ class TorchMLP:
     Args:
         params, activation, dropout, l2, grads, buffers: as for `MLP`.
         seeds: one; it names the dropout masks, which are those of `MLP`.
-        loss: one of LOSSES. label_smoothing, reduction: see `losses`.
+        loss: one of LOSSES. label_smoothing, class_weights, reduction: see `losses`.
 
     Raises UsageError for what it cannot do, and where torch is not installed.
     """
@@ -69,6 +69,7 @@ class TorchMLP:
         dropout: float = 0.0,
         loss: str = "softmax",
         label_smoothing: float = 0.0,
+        class_weights: Sequence[float] | None = None,
         reduction: str = "mean",
         l2: Array | float = 0.0,
         grads: Params | None = None,
@@ -77,13 +78,16 @@ class TorchMLP:
         self._torch = torch_module()
         _check(params.K, loss)
         self._loss, self._smoothing, self._reduction = loss, label_smoothing, reduction
+        self._rule = make_loss(
+            loss, label_smoothing=label_smoothing, class_weights=class_weights, reduction=reduction
+        )
         # the same network in numpy, on the same memory: it checks the options and knows layers and penalty
         self._numpy = MLP(
             params,
             seeds=seeds,
             activation=activation,
             dropout=dropout,
-            loss=make_loss(loss, label_smoothing=label_smoothing, reduction=reduction),
+            loss=self._rule,
             l2=l2,
             grads=grads,
             buffers=buffers,
@@ -113,6 +117,7 @@ class TorchMLP:
         init_std: float = 0.01,
         loss: str = "softmax",
         label_smoothing: float = 0.0,
+        class_weights: Sequence[float] | None = None,
         reduction: str = "mean",
         l2: Array | float = 0.0,
         dtype: Any = np.float64,
@@ -128,6 +133,7 @@ class TorchMLP:
             dropout=dropout,
             loss=loss,
             label_smoothing=label_smoothing,
+            class_weights=class_weights,
             reduction=reduction,
             l2=l2,
         )
@@ -160,9 +166,13 @@ class TorchMLP:
             scores = self._forward(x, None)
             return _sums(self._losses(scores, y), scores, y)
 
+    def total_weight(self, y: Array) -> float:
+        """The number of the rows, or the sum of their class weights."""
+        return self._rule.total_weight(y)
+
     def loss(self, x: Array, y: Array) -> Array:
         """`(1,)` mean loss, without the penalty."""
-        return self.loss_sums(x, y)[0] / len(x)
+        return self.loss_sums(x, y)[0] / self.total_weight(y)
 
     def backpropagate(self, x: Array, y: Array, *, step: int = 0) -> Batch:
         """Fills `grads`, updates `buffers`; returns mean loss and correct predictions, `(1,)` each."""
@@ -170,14 +180,14 @@ class TorchMLP:
         losses = self._losses(scores, y)
         loss, correct = _sums(losses.detach(), scores.detach(), y)
         # what is differentiated: the loss, mean or sum over the batch, + lambda sum(W^2)
-        objective = losses.mean() if self._reduction == "mean" else losses.sum()
+        objective = losses.sum() / (self.total_weight(y) if self._reduction == "mean" else 1)
         if self.l2[0]:
             weights = [tensor for name, tensor in self._tensors.items() if name.startswith("W")]
             objective = objective + float(self.l2[0]) * sum(W.square().sum() for W in weights)
         gradients = self._torch.autograd.grad(objective, list(self._tensors.values()))
         for name, gradient in zip(self._tensors, gradients, strict=True):
             self.grads[name][0] = gradient.numpy()
-        return Batch(loss / len(x), correct)
+        return Batch(loss / self.total_weight(y), correct)
 
     def _forward(self, x: Array, step: int | None) -> Tensor:
         """Scores `(n, C)`; step None is evaluation mode."""
@@ -219,9 +229,16 @@ class TorchMLP:
         return self._torch.from_numpy(kernels.dropout_mask(generator, self._numpy.dropout, out=mask))
 
     def _losses(self, scores: Tensor, y: Array) -> Tensor:
-        """Each row's loss `(n,)`; the formulas are in `losses`."""
-        functional, C = self._torch.nn.functional, scores.shape[1]
+        """Each row's loss `(n,)` times the weight of its class; the formulas are in `losses`."""
         labels = self._torch.from_numpy(owned(y, np.int64))
+        losses = self._unweighted(scores, labels)
+        if self._rule.class_weights is None:
+            return losses
+        # not torch's own `weight`, which with label smoothing weighs each class's term
+        return losses * self._torch.from_numpy(self._rule.class_weights).to(losses.dtype)[labels]
+
+    def _unweighted(self, scores: Tensor, labels: Tensor) -> Tensor:
+        functional, C = self._torch.nn.functional, scores.shape[1]
         if self._loss == "bce":
             Y = functional.one_hot(labels, C).to(scores.dtype)
             return functional.binary_cross_entropy_with_logits(scores, Y, reduction="none").mean(dim=1)

@@ -69,9 +69,8 @@ def build(
         split, so that there is no order.
     """
     stack = [settings] if isinstance(settings, Experiment) else list(settings)
-    batch_size = stack[0].batch_size_for(len(dataset.train))
-    stack = [one.replace(batch_size=batch_size) if one.batch_size is None else one for one in stack]
-    settings = stack[0]
+    stack = [one.decided(len(dataset.train), dataset.rows_of_classes) for one in stack]
+    settings, batch_size = stack[0], stack[0].batch_size_for(len(dataset.train))
     if any(set(settings.differences(other)) - set(STACKED) for other in stack):
         raise ValueError(f"the settings of a stack may differ in {' and '.join(STACKED)} only")
     if len(stack) > 1 and settings.seeds > 1:

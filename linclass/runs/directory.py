@@ -110,6 +110,11 @@ class Run:
 
     # reading
 
+    def decided(self, settings: Experiment) -> Experiment:
+        """`settings` with what this run's training rows decide; see `Experiment.decided`."""
+        data = self.manifest["data"]
+        return settings.decided(data["rows"]["train"], data.get("rows_of_classes", {}))
+
     def blank_model(self, settings: Experiment | None = None) -> Model:
         """A model of this run's shape, before training."""
         return build_model(settings or readable(self.settings), self.features, len(self.subject.classes))

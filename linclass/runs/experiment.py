@@ -345,6 +345,7 @@ def _manifest(job: Job, threads: int, origin: str) -> dict[str, Any]:
             "sample": dataset.is_sample,
             "source": dataset.source,
             "rows": {name: len(split) for name, split in dataset.splits().items()},
+            "rows_of_classes": dataset.rows_of_classes,
             "features": dataset.features,
             "classes": list(dataset.classes),
             "image_shape": list(dataset.image_shape) if dataset.image_shape else None,

@@ -38,6 +38,7 @@ _DEFAULTS_1: Mapping[str, Any] = {
     "l2": 0.0,
     "loss": "softmax",
     "label_smoothing": 0.0,
+    "class_weights": "",
     "label_noise": 0.0,
     "reduction": "mean",
     "dropout": 0.0,

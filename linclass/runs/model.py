@@ -26,6 +26,8 @@ def build_model(
 ) -> Model:
     """The model of `settings`, freshly initialised: a replica for each of `replica_seeds`.
 
+    settings: with class weights that are numbers; see `Experiment.decided`.
+
     seeds, l2: others than the settings', as the gradient check needs them; l2 one number or `(K,)`.
     """
     settings = settings.resolved()
@@ -37,7 +39,10 @@ def build_model(
         "init": settings.init,
         "init_std": settings.init_std,
         "loss": make_loss(
-            settings.loss, label_smoothing=settings.label_smoothing, reduction=settings.reduction
+            settings.loss,
+            label_smoothing=settings.label_smoothing,
+            class_weights=settings.weights_of_classes or None,
+            reduction=settings.reduction,
         ),
         "dtype": settings.dtype,
     }
@@ -64,6 +69,7 @@ def _build_torch(
         activation=settings.activation,
         loss=settings.loss,
         label_smoothing=settings.label_smoothing,
+        class_weights=settings.weights_of_classes or None,
         reduction=settings.reduction,
         batch_norm=settings.batch_norm,
         dropout=settings.dropout,

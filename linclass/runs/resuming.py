@@ -27,6 +27,7 @@ CHANGEABLE = (
     "weight_decay",
     "dropout",
     "label_smoothing",
+    "class_weights",
     "overfit_threshold",
     "overfit_action",
     "patience",
@@ -46,7 +47,7 @@ def change_settings(
     if unknown:
         known = ", ".join([*(option_name(name)[2:] for name in CHANGEABLE), "data"])
         raise UsageError(f"--allow {unknown[0]}: expected one of {known}")
-    wanted = directory.settings.replace(**changes).resolved()
+    wanted = directory.decided(directory.settings.replace(**changes).resolved())
     differences = directory.settings.differences(wanted)
     fixed, asked = sorted(set(differences) - set(CHANGEABLE)), sorted(set(differences) - set(allow))
     permission = " ".join(f"--allow {option_name(name)[2:]}" for name in asked)
@@ -88,7 +89,7 @@ def change_data(directory: Run, dataset: Dataset, allow: Collection[str]) -> lis
             f"{data['rows']} of {data['features']}, and the same classes, as in {directory.path}"
         )
     entry = {"field": "data", "was": data["sha256"], "now": dataset.digest()}
-    data["sha256"] = dataset.digest()
+    data |= {"sha256": dataset.digest(), "rows_of_classes": dataset.rows_of_classes}
     directory.manifest["allowed"] = [*directory.allowed, entry]
     return [entry]
 
@@ -185,9 +186,10 @@ def is_run_of(path: Path, settings: Experiment) -> bool:
     except DataError:
         return False
     settings = settings.resolved()
-    if settings.batch_size is None:  # which the rows decided
-        rows = directory.manifest["data"]["rows"]["train"]
-        settings = settings.replace(batch_size=settings.batch_size_for(rows))
+    try:
+        settings = directory.decided(settings)
+    except UsageError:  # class weights of other classes
+        return False
     changed = set(directory.settings.differences(settings))
     if changed == {"dataset"} and is_own(settings.dataset):
         with contextlib.suppress(DataError, UsageError):  # the same data, moved

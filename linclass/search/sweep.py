@@ -245,9 +245,9 @@ class _Driver:
 def check(asked: Sequence[Trial], data_dir: Path | None, classes: packs.Classes = None) -> None:
     """UsageError for trials that could not be trained, before any is."""
     for trial in asked:
-        settings = trial.settings
-        dataset = packs.load(settings, data_dir, classes)
+        dataset = packs.load(trial.settings, data_dir, classes)
         rows = len(dataset.train)
+        settings = trial.settings.decided(rows, dataset.rows_of_classes)
         steps = count(rows, settings.batch_size_for(rows), settings.drop_last)
         schedules.parse(
             settings.schedule, settings.eta, steps_per_epoch=steps, total_steps=steps * settings.epochs

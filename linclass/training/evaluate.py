@@ -31,13 +31,14 @@ def evaluate_each(models: Sequence[Classifier], data: Inputs) -> Evaluation:
     """`evaluate` of several models, one after the other on each chunk: each to the bits of it alone."""
     sizes = np.cumsum([model.K for model in models])
     parts = [slice(stop - model.K, stop) for stop, model in zip(sizes, models, strict=True)]
-    loss, correct = np.zeros(sizes[-1]), np.zeros(sizes[-1], np.int64)
+    loss, weight, correct = np.zeros(sizes[-1]), np.zeros(sizes[-1]), np.zeros(sizes[-1], np.int64)
     for x, y in data.chunks(EVALUATION_ROWS):
         for model, part in zip(models, parts, strict=True):
             sums = model.loss_sums(x, y)
             loss[part] += sums[0]
+            weight[part] += model.total_weight(y)
             correct[part] += sums[1]
-    return Evaluation(loss / len(data), fraction(correct, len(data), data))
+    return Evaluation(loss / weight, fraction(correct, len(data), data))
 
 
 def fraction(correct: Array, rows: Array | int, data: Inputs) -> Array:
