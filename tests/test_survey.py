@@ -1,6 +1,5 @@
 """`linclass landscape` and the studies over it, on the bundled sample; label noise."""
 
-import importlib
 import json
 import shutil
 from pathlib import Path
@@ -204,54 +203,3 @@ def test_noise_is_on_the_training_labels_alone_and_checked() -> None:
     for share in (-0.1, 1.5):
         with pytest.raises(UsageError, match="--label-noise is"):
             SETTINGS.replace(label_noise=share)
-
-
-# ---- the studies -------------------------------------------------------------------------------------------
-
-STUDIES = {
-    "mlds_depth": (["--epochs", "2"], ["loss", "accuracy"]),
-    "mlds_trajectories": (["--epochs", "2", "--snapshot-every", "1"], ["trajectories"]),
-    "mlds_random_labels": (["--epochs", "2", "--train-size", "300"], ["random_labels"]),
-    "mlds_interpolation": (["--epochs", "2"], ["interpolation"]),
-    "mlds_sensitivity": (["--epochs", "1", "--hidden", "8"], ["sensitivity"]),
-    "mlds_sensitivity few rows": (["--epochs", "1", "--hidden", "8", "--train-size", "60"], ["sensitivity"]),
-}
-
-
-@pytest.mark.parametrize("name", STUDIES)
-def test_a_study_gives_verdicts_and_pictures(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv("LINCLASS_DATA", raising=False)
-    options, pictures = STUDIES[name]
-    name = name.split()[0]
-    study = importlib.import_module(f"assignments.{name}").STUDY
-    arguments = ["--dataset", "mnist-sample", "--train-size", "1000", "--seeds", "2", "--quiet", *options]
-    assert call(study.command(), [*arguments, "--out", str(tmp_path / "out")], prog_name=name) == 0
-    claims = json.loads((tmp_path / "out" / "claims.json").read_text())["claims"]
-    assert len(claims) >= 1
-    assert all(claim["numbers"] for claim in claims)
-    for picture in pictures:
-        assert (tmp_path / "out" / f"{picture}.png").exists()
-
-
-def test_finished_models_are_not_trained_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv("LINCLASS_DATA", raising=False)
-    monkeypatch.chdir(tmp_path)
-    study = importlib.import_module("assignments.mlds_parameters").STUDY
-    arguments = ["--largest", "7", "--epochs", "6", "--batch-size", "500", "--processes", "1"]
-    arguments += ["--out", "out", "--models", "kept"]
-    assert call(study.command(), arguments, prog_name="mlds_parameters") == 0
-    heard = capsys.readouterr().err
-    assert "3 models to train: about" in heard
-    assert "3 of 3 models trained" in heard
-    assert (tmp_path / "out" / "parameters.png").exists()
-    epochs = json.loads((tmp_path / "kept" / "7.json").read_text())["epochs"]
-    assert [numbers["epoch"] for numbers in epochs] == [5, 6]
-    Path("kept/5.json").unlink()
-    assert call(study.command(), arguments, prog_name="mlds_parameters") == 0
-    assert "1 models to train" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Studies: claims with verdicts, printed and kept."""
 
+import importlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -72,3 +73,47 @@ def test_an_interval_decides_only_as_a_whole() -> None:
     assert not is_below(Interval(-1.0, 1.5))
     assert is_above(Interval(2.0, 0.5), 1.0)
     assert not is_above(Interval(2.0, float("nan")))
+
+
+# ---- the studies -------------------------------------------------------------------------------------------
+
+STUDIES = {
+    "mlds_depth": (["--epochs", "2"], ["loss", "accuracy"]),
+    "mlds_trajectories": (["--epochs", "2", "--snapshot-every", "1"], ["trajectories"]),
+    "mlds_random_labels": (["--epochs", "2", "--train-size", "300"], ["random_labels"]),
+    "mlds_interpolation": (["--epochs", "2"], ["interpolation"]),
+    "mlds_sensitivity": (["--epochs", "1", "--hidden", "8"], ["sensitivity"]),
+    "mlds_sensitivity few rows": (["--epochs", "1", "--hidden", "8", "--train-size", "60"], ["sensitivity"]),
+}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_gives_verdicts_and_pictures(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options, pictures = STUDIES[name]
+    name = name.split()[0]
+    study = importlib.import_module(f"assignments.{name}").STUDY
+    arguments = ["--dataset", "mnist-sample", "--train-size", "1000", "--seeds", "2", "--quiet", *options]
+    assert call(study.command(), [*arguments, "--out", str(tmp_path / "out")], prog_name=name) == 0
+    claims = json.loads((tmp_path / "out" / "claims.json").read_text())["claims"]
+    assert len(claims) >= 1
+    assert all(claim["numbers"] for claim in claims)
+    for picture in pictures:
+        assert (tmp_path / "out" / f"{picture}.png").exists()
+
+
+def test_finished_models_are_not_trained_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = importlib.import_module("assignments.mlds_parameters").STUDY
+    arguments = ["--largest", "7", "--epochs", "6", "--batch-size", "500", "--processes", "1"]
+    arguments += ["--out", "out", "--models", "kept"]
+    assert call(study.command(), arguments, prog_name="mlds_parameters") == 0
+    heard = capsys.readouterr().err
+    assert "3 models to train: about" in heard
+    assert "3 of 3 models trained" in heard
+    assert (tmp_path / "out" / "parameters.png").exists()
+    epochs = json.loads((tmp_path / "kept" / "7.json").read_text())["epochs"]
+    assert [numbers["epoch"] for numbers in epochs] == [5, 6]
+    Path("kept/5.json").unlink()
+    assert call(study.command(), arguments, prog_name="mlds_parameters") == 0
+    assert "1 models to train" in capsys.readouterr().err

@@ -5,46 +5,33 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from linclass.cli.console import call
 from linclass.courses.experiments import Assignment, compare_numbers, lab_line
-from linclass.courses.searches import SearchAssignment
 from linclass.runs.experiment import Result
 from linclass.training.history import COLUMNS, History
 
-ROOT = Path(__file__).parent.parent
-# the others are studies, see test_mlds*.py and test_survey.py
-FOUND: dict[str, Any] = {
+ROOT = Path(__file__).parents[2]
+FOUND: dict[str, Assignment] = {
     path.stem: importlib.import_module(f"assignments.{path.stem}").ASSIGNMENT
     for path in sorted((ROOT / "assignments").glob("[a-z]*.py"))
-    if "\nASSIGNMENT = " in path.read_text(encoding="utf-8")
+    if "\nASSIGNMENT = Assignment(" in path.read_text(encoding="utf-8")
 }
-NAMES = [name for name, found in FOUND.items() if isinstance(found, Assignment)]
-SEARCHES = [name for name, found in FOUND.items() if isinstance(found, SearchAssignment)]
 
 
 def assignment(name: str) -> Assignment:
-    found: Assignment = FOUND[name]
-    return found
-
-
-@pytest.fixture(autouse=True)
-def empty_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv("LINCLASS_DATA", raising=False)
+    return FOUND[name]
 
 
 def test_they_are_all_there() -> None:
-    assert {"exp1", "exp2", "exp3", "exp4", "all_data", "train_longer", "shuffling"} <= set(NAMES)
+    assert {"exp1", "exp2", "exp3", "exp4", "all_data", "train_longer", "shuffling"} <= set(FOUND)
 
 
 @pytest.mark.usefixtures("no_pictures")
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FOUND)
 def test_runs_on_the_sample_with_options(
     name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,6 +49,7 @@ def test_runs_on_the_sample_with_options(
     out = capsys.readouterr().out
     assert "on the bundled sample" in out
     assert "not the published settings" in out
+    assert found.remarks in out
     assert re.search(r"--lambda 0\.5 instead of \d", out)
     for label, changes in found.variants.items():
         if changes.get("train_size", 0) > 2000:
@@ -74,26 +62,6 @@ def test_runs_on_the_sample_with_options(
         drawn = finished_one and bool({"test_accuracy", "val_accuracy"} & set(at_first))
         assert (folder / "published.png").exists() == drawn
     assert all(set(published) <= set(found.variants) for published in [found.published])
-
-
-@pytest.mark.usefixtures("no_pictures")
-@pytest.mark.parametrize("name", SEARCHES)
-def test_searches_run_on_the_sample(
-    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found: SearchAssignment = FOUND[name]
-    assert found.name == name
-    arguments = ["--epochs", "1", "--quiet", "--train-size", "200"]
-    if found.random:
-        arguments += ["--trials", "2"]
-    assert call(found.command(), arguments, prog_name=name) == 0
-    out = capsys.readouterr().out
-    assert "the report chose" in out
-    assert "on the bundled sample" in out
-    assert Path("result_pics", name, "trials.csv").exists()
-    searched = "--lambda" if "l2" in found.random else "--lr"
-    assert call(found.command(), [searched, "1"], prog_name=name) == 2
-    assert "is searched" in capsys.readouterr().err
 
 
 def test_the_published_numbers_are_those_of_the_report() -> None:

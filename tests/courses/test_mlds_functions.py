@@ -19,13 +19,6 @@ def study(name: str) -> Study:
     return found
 
 
-@pytest.fixture(autouse=True)
-def empty_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv("LINCLASS_DATA", raising=False)
-
-
 @pytest.mark.parametrize(
     ("name", "options", "claims", "pictures"),
     [
