@@ -106,7 +106,7 @@ def second_differences(model: MLP, x: np.ndarray, y: np.ndarray, k: int, h: floa
 
     def cost(at: np.ndarray) -> float:
         params = alone.params.with_flat(at[None])
-        copy = MLP(params, seeds=[0], activation="tanh", loss=make_loss("squared"), l2=0.01)
+        copy = MLP(alone.architecture, params)
         return float((copy.loss(x, y) + copy.penalty())[0])
 
     p = len(theta)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from linclass import plots
 from linclass.analysis import parity
 from linclass.analysis.parity import EQUIVALENT, LIBRARIES, SAME, Pair, Variant, compare, save_picture
 from linclass.errors import UsageError
+from linclass.models.architecture import Architecture
 from linclass.models.mlp import MLP
 from linclass.training.optim import adam
 
@@ -33,8 +35,8 @@ def data(n: int = 230) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(centres[y] + generator.normal(scale=0.2, size=(n, SIZES[0])), 0, 1), y
 
 
-def run(**options) -> parity.Parity:
-    return compare(SIZES, *data(), **({"batch_size": 20, "lr": 0.005} | options))
+def run(*, steps: int = 100, batch_size: int = 20, lr: float = 0.005, **options: Any) -> parity.Parity:
+    return compare(Architecture(SIZES, **options), *data(), steps=steps, batch_size=batch_size, lr=lr)
 
 
 @pytest.mark.parametrize("activation", ["relu", "sigmoid"])
@@ -59,7 +61,7 @@ def test_the_equivalent_settings_are_equivalent_and_the_same_settings_are_not() 
 def test_the_first_step_parts_sum_and_mean_as_the_formulas_say() -> None:
     x, y = data(20)
     lr, n, eps = 0.005, 20, parity.EPS
-    seen = compare(SIZES, x, y, steps=1, batch_size=n, lr=lr)
+    seen = compare(Architecture(SIZES), x, y, steps=1, batch_size=n, lr=lr)
     model = MLP.create(SIZES)
     cost(model, x, y)
     g = np.abs(model.grads.flat)
@@ -163,9 +165,9 @@ def test_every_line_is_inside_its_panel() -> None:
 def test_values_that_cannot_be_used_are_said() -> None:
     x, y = data()
     with pytest.raises(UsageError, match=r"sizes are \(19, 5\): expected 20"):
-        compare((19, 5), x, y)
+        compare(Architecture((19, 5)), x, y)
     with pytest.raises(UsageError, match=r"labels are 0 to 4: expected 0 to 2"):
-        compare((20, 3), x, y)
+        compare(Architecture((20, 3)), x, y)
     with pytest.raises(UsageError, match=r"--steps is 0"):
         run(steps=0)
     with pytest.raises(UsageError, match=r"--eta is nan"):

@@ -193,10 +193,11 @@ generator = np.random.default_rng(0)
 results = set()
 for d, hidden in ((784, 256), (257, 33)):
     x, y = generator.normal(size=(100, d)), generator.integers(0, 10, 100)
-    start = TorchMLP.create((d, hidden, 64, 10)).params
+    made = TorchMLP.create((d, hidden, 64, 10))
+    start = made.params
     for shift in range(8):
         for other in (0, 1, 2, 4):
-            model = TorchMLP(Params(start.shapes, 1, "float64", moved(start.flat, shift)))
+            model = TorchMLP(made.architecture, Params(start.shapes, 1, "float64", moved(start.flat, shift)))
             cost(model, moved(x, other), y, step=0)
             results.add(model.grads.flat.tobytes())
 sys.exit(len(results) - 1)  # two networks

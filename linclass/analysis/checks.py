@@ -15,7 +15,7 @@ from linclass.models.base import Model
 from linclass.params import Array
 from linclass.runs.data import data_of, load_data, note_data
 from linclass.runs.directory import Run
-from linclass.runs.model import build_model
+from linclass.runs.model import architecture_of, build_model
 from linclass.runs.progress import PYTHON, Listener
 from linclass.settings import Experiment
 from linclass.training.evaluate import evaluate
@@ -64,18 +64,12 @@ def compare_with_torch(
     x, y = Inputs(dataset.train, scaler, settings.dtype).rows(slice(0, n))
     with engine.limited(engine.DEFAULT_THREADS):
         return parity.compare(
-            (dataset.features, *settings.hidden_sizes, len(dataset.classes)),
+            architecture_of(settings, dataset.features, len(dataset.classes)),
             x,
             y,
             steps=steps,
             batch_size=batch_size,
             lr=settings.eta,
-            seed=settings.seed,
-            dtype=settings.dtype,
-            activation=settings.activation,
-            init=settings.init,
-            init_std=settings.init_std,
-            l2=settings.l2,
         )
 
 

@@ -16,15 +16,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from linclass import plots
 from linclass.datasets import batches
 from linclass.errors import UsageError
+from linclass.models.architecture import Architecture
 from linclass.models.base import Model
-from linclass.models.losses import make_loss
 from linclass.models.mlp import MLP
 from linclass.models.torch_net import TorchMLP
 from linclass.params import Array
@@ -137,33 +136,26 @@ EQUIVALENT = "equivalent settings"
 
 
 def compare(
-    sizes: Sequence[int],
+    architecture: Architecture,
     x: Array,
     y: Array,
     *,
     steps: int = 100,
     batch_size: int = 100,
     lr: float = 0.01,
-    seed: int = 0,
-    dtype: str = "float64",
-    activation: str = "relu",
-    init: str = "he",
-    init_std: float = 0.01,
-    l2: float = 0.0,
 ) -> Parity:
     """Train ten networks side by side on the same batches, and measure how they part.
 
     Args:
-        sizes: features, hidden widths, classes.
+        architecture: of one seed, which also names the order; the reduction is tried both ways.
         x, y: `(n, d)` scaled as the network shall see it, `(n,)` integers; batches are drawn from them as
             in training, but for a short last batch, which is left out.
         lr: of SGD and Adam, on means and on sums alike.
-        seed: of the initial weights and of the order.
 
     Raises UsageError for values that cannot be used, and without PyTorch.
     """
-    _check(sizes, x, y, steps, lr)
-    n = batch_size
+    _check(architecture.sizes, x, y, steps, lr)
+    n, l2, (seed,) = batch_size, float(architecture.l2), architecture.seeds
     variants = [
         Variant(library, optimizer, reduction, lr, l2)
         for optimizer, reduction, library in itertools.product(
@@ -171,20 +163,14 @@ def compare(
         )
     ]
     plan = _plan(variants, n)
-    options: dict[str, Any] = {
-        "seeds": (seed,),
-        "activation": activation,
-        "init": init,
-        "init_std": init_std,
-        "dtype": dtype,
-    }
     trainings = {
-        variant: _Training(variant, _model(variant, sizes, options))
+        variant: _Training(variant, _model(variant, architecture))
         for variant in dict.fromkeys([v for _, _, a, b in plan for v in (a, b)])
     }
     losses, distances = _train(trainings, plan, x, y, steps, n, seed)
     pairs = tuple(Pair(*entry, distance) for entry, distance in zip(plan, distances, strict=True))
-    title = f"{'-'.join(map(str, sizes))} {activation}, λ = {l2:g}, η = {lr:g}, batch {n}, {dtype}"
+    sizes = "-".join(map(str, architecture.sizes))
+    title = f"{sizes} {architecture.activation}, λ = {l2:g}, η = {lr:g}, batch {n}, {architecture.dtype}"
     return Parity(title, n, losses, pairs)
 
 
@@ -254,10 +240,9 @@ class _Training:
         return float(loss[0])
 
 
-def _model(variant: Variant, sizes: Sequence[int], options: dict[str, Any]) -> Model:
-    if variant.library == "torch":
-        return TorchMLP.create(sizes, reduction=variant.reduction, l2=variant.l2, **options)
-    return MLP.create(sizes, loss=make_loss(reduction=variant.reduction), l2=variant.l2, **options)
+def _model(variant: Variant, architecture: Architecture) -> Model:
+    kind = TorchMLP if variant.library == "torch" else MLP
+    return kind(replace(architecture, reduction=variant.reduction, l2=variant.l2))
 
 
 def _optimizer(variant: Variant) -> Optimizer:

@@ -2,11 +2,12 @@
 
 Modules, each importing only from those above it:
 
+    kernels.py   in-place forward/backward pairs
+    losses.py    value and d(loss)/d(scores), in place
+    architecture.py  what a network is: sizes, activation, loss, seeds ...
     base.py      the Model protocol and the shape conventions
     init.py      normal, Xavier, He, uniform
     penalty.py   lambda * sum(W^2) and its gradient
-    kernels.py   in-place forward/backward pairs
-    losses.py    value and d(loss)/d(scores), in place
     layers.py    affine, batch normalisation, activation, dropout
     network.py   a chain of layers with a loss and a penalty: what every numpy model is
     linear.py    one layer: scores = x W^T + b

@@ -3,43 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
+from linclass.models.architecture import Architecture
 from linclass.models.base import Batch, LayerRow
+from linclass.models.init import initialise
 from linclass.models.kernels import stacked
 from linclass.models.layers import Affine, Layer
-from linclass.models.losses import Loss, make_loss
 from linclass.models.penalty import Penalty
 from linclass.params import Array, Params
 
+Self = TypeVar("Self", bound="Network")
+
 
 class Network:
-    """K models side by side; implements `base.Model` but for `select`.
+    """K models side by side; implements `base.Model`.
 
     Args:
-        params, grads, buffers: the memory that the layers work on.
-        first: the layer that sees x `(n, d)`, common to all models. rest: those after it.
-        loss: softmax cross-entropy if None. l2: lambda, one number or `(K,)`.
+        architecture: what they are.
+        params: the arrays `(K, ...)`; initialised if None.
+        grads: where the gradients go, laid out like `params`; made if None.
+        buffers: mean1, variance1, ... `(K, units)`, running statistics of batch normalisation; made if None.
     """
 
     def __init__(
         self,
-        params: Params,
-        grads: Params,
-        buffers: Params,
-        first: Affine,
-        rest: Sequence[Layer] = (),
-        *,
-        loss: Loss | None = None,
-        l2: Array | float = 0.0,
+        architecture: Architecture,
+        params: Params | None = None,
+        grads: Params | None = None,
+        buffers: Params | None = None,
     ) -> None:
-        self.params, self.grads, self.buffers = params, grads, buffers
-        self._first, self._rest = first, rest
-        self._loss = loss or make_loss()
+        if params is None:
+            params = Params(self.shapes(architecture), architecture.K, architecture.dtype)
+            initialise(params, architecture.seeds, architecture.init, architecture.init_std)
+        self.architecture, self.params = architecture, params
+        self.grads = params.zeros_like() if grads is None else grads
+        self.buffers = _running_statistics(params) if buffers is None else buffers
+        self._first = self._first_layer()
+        self._rest = self._other_layers()
+        self._loss = architecture.make_loss()
         names = [name for name in params if name.startswith("W")]
-        self._weight_grads = [grads[name] for name in names]
-        self._penalty = Penalty([params[name] for name in names], l2)
+        self._weight_grads = [self.grads[name] for name in names]
+        self._penalty = Penalty([params[name] for name in names], architecture.l2)
+
+    @staticmethod
+    def shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
+        """Name -> shape of the arrays of one model."""
+        raise NotImplementedError
+
+    def _first_layer(self) -> Affine:
+        """The layer that sees x `(n, d)`, common to all models."""
+        raise NotImplementedError
+
+    def _other_layers(self) -> Sequence[Layer]:
+        """Those after it."""
+        return ()
+
+    def select(self: Self, models: int | slice) -> Self:
+        """Model k alone, or a slice of the models, sharing memory with this one."""
+        if self.K == 1:
+            return self
+        memory = (owner.select(models) for owner in (self.params, self.grads, self.buffers))
+        return type(self)(self.architecture.select(models), *memory)
 
     @property
     def K(self) -> int:
@@ -115,6 +142,14 @@ class Network:
         return stacked(self._first.input_gradient(dS), self.K)
 
 
-def gradients_of(params: Params, grads: Params | None) -> Params:
-    """`grads`, or new memory for them where there is none yet."""
-    return params.zeros_like() if grads is None else grads
+def _running_statistics(params: Params) -> Params:
+    """Mean 0 and variance 1 for every batch normalisation in `params`."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, theta in params.items():
+        if name.startswith("gamma"):
+            number = name.removeprefix("gamma")
+            shapes |= {f"mean{number}": theta.shape[1:], f"variance{number}": theta.shape[1:]}
+    buffers = Params(shapes, params.K, params.dtype)
+    for name, array in buffers.items():
+        array[...] = 1 if name.startswith("variance") else 0
+    return buffers

@@ -15,9 +15,9 @@ import numpy as np
 from linclass import engine, rng
 from linclass.errors import UsageError, missing
 from linclass.models import kernels
+from linclass.models.architecture import Architecture
 from linclass.models.base import Batch, LayerRow
 from linclass.models.layers import BatchNorm
-from linclass.models.losses import make_loss
 from linclass.models.mlp import MLP
 from linclass.params import Array, Params
 
@@ -51,9 +51,8 @@ class TorchMLP:
     """One network (K = 1); implements `base.Model`.
 
     Args:
-        params, activation, dropout, l2, grads, buffers: as for `MLP`.
-        seeds: one; it names the dropout masks, which are those of `MLP`.
-        loss: one of LOSSES. label_smoothing, class_weights, reduction: see `losses`.
+        architecture: of one seed, with a loss of LOSSES; its dropout masks are those of `MLP`.
+        params, grads, buffers: as for `MLP`; it begins with the same numbers.
 
     Raises UsageError for what it cannot do, and where torch is not installed.
     """
@@ -62,81 +61,31 @@ class TorchMLP:
 
     def __init__(
         self,
-        params: Params,
-        *,
-        seeds: Sequence[int] = (0,),
-        activation: str = "relu",
-        dropout: float = 0.0,
-        loss: str = "softmax",
-        label_smoothing: float = 0.0,
-        class_weights: Sequence[float] | None = None,
-        reduction: str = "mean",
-        l2: Array | float = 0.0,
+        architecture: Architecture,
+        params: Params | None = None,
         grads: Params | None = None,
         buffers: Params | None = None,
     ) -> None:
         self._torch = torch_module()
-        _check(params.K, loss)
-        self._loss, self._smoothing, self._reduction = loss, label_smoothing, reduction
-        self._rule = make_loss(
-            loss, label_smoothing=label_smoothing, class_weights=class_weights, reduction=reduction
-        )
+        _check(architecture)
         # the same network in numpy, on the same memory: it checks the options and knows layers and penalty
-        self._numpy = MLP(
-            params,
-            seeds=seeds,
-            activation=activation,
-            dropout=dropout,
-            loss=self._rule,
-            l2=l2,
-            grads=grads,
-            buffers=buffers,
-        )
-        self.params, self.grads, self.buffers = params, self._numpy.grads, self._numpy.buffers
-        self.l2 = self._numpy.l2
+        self._numpy = MLP(architecture, params, grads, buffers)
+        self.architecture, self.l2 = architecture, self._numpy.l2
+        self.params, self.grads, self.buffers = self._numpy.params, self._numpy.grads, self._numpy.buffers
         self._tensors = self._shared(self.params)
         for tensor in self._tensors.values():
             tensor.requires_grad_()
         self._running = self._shared(self.buffers)
-        self._activate = _activations(self._torch)[activation]
+        self._activate = _activations(self._torch)[architecture.activation]
 
     def _shared(self, arrays: Params) -> dict[str, Tensor]:
         """Model 0 of the arrays as tensors on their memory."""
         return {name: self._torch.from_numpy(array[0]) for name, array in arrays.items()}
 
     @classmethod
-    def create(
-        cls,
-        sizes: Sequence[int],
-        *,
-        seeds: Sequence[int] = (0,),
-        activation: str = "relu",
-        batch_norm: bool = False,
-        dropout: float = 0.0,
-        init: str = "he",
-        init_std: float = 0.01,
-        loss: str = "softmax",
-        label_smoothing: float = 0.0,
-        class_weights: Sequence[float] | None = None,
-        reduction: str = "mean",
-        l2: Array | float = 0.0,
-        dtype: Any = np.float64,
-    ) -> TorchMLP:
-        """With the numbers that `MLP.create` begins with."""
-        start = MLP.create(
-            sizes, seeds=seeds, batch_norm=batch_norm, init=init, init_std=init_std, dtype=dtype
-        )
-        return cls(
-            start.params,
-            seeds=seeds,
-            activation=activation,
-            dropout=dropout,
-            loss=loss,
-            label_smoothing=label_smoothing,
-            class_weights=class_weights,
-            reduction=reduction,
-            l2=l2,
-        )
+    def create(cls, sizes: Sequence[int], **options: Any) -> TorchMLP:
+        """As `MLP.create`."""
+        return cls(Architecture(tuple(sizes), **options))
 
     def select(self, models: int | slice) -> TorchMLP:
         """Itself: there is only one."""
@@ -168,7 +117,7 @@ class TorchMLP:
 
     def total_weight(self, y: Array) -> float:
         """The number of the rows, or the sum of their class weights."""
-        return self._rule.total_weight(y)
+        return self._numpy.total_weight(y)
 
     def loss(self, x: Array, y: Array) -> Array:
         """`(1,)` mean loss, without the penalty."""
@@ -180,7 +129,7 @@ class TorchMLP:
         losses = self._losses(scores, y)
         loss, correct = _sums(losses.detach(), scores.detach(), y)
         # what is differentiated: the loss, mean or sum over the batch, + lambda sum(W^2)
-        objective = losses.sum() / (self.total_weight(y) if self._reduction == "mean" else 1)
+        objective = losses.sum() / (self.total_weight(y) if self.architecture.reduction == "mean" else 1)
         if self.l2[0]:
             weights = [tensor for name, tensor in self._tensors.items() if name.startswith("W")]
             objective = objective + float(self.l2[0]) * sum(W.square().sum() for W in weights)
@@ -200,7 +149,7 @@ class TorchMLP:
             if f"gamma{number}" in tensors:
                 a = self._normalised(a, number, training=step is not None)
             a = self._activate(a)
-            if self._numpy.dropout and step is not None:
+            if self.architecture.dropout and step is not None:
                 a = a * self._mask(a, step, number)
             number += 1
 
@@ -224,28 +173,31 @@ class TorchMLP:
 
     def _mask(self, a: Tensor, step: int, number: int) -> Tensor:
         """The dropout mask of `layers.Dropout`, so that both libraries drop the same units."""
-        generator = rng.generator(self._numpy.seeds[0], "dropout", step, number)
+        generator = rng.generator(self.architecture.seeds[0], "dropout", step, number)
         mask = np.empty(tuple(a.shape), self.params.dtype)
-        return self._torch.from_numpy(kernels.dropout_mask(generator, self._numpy.dropout, out=mask))
+        return self._torch.from_numpy(kernels.dropout_mask(generator, self.architecture.dropout, out=mask))
 
     def _losses(self, scores: Tensor, y: Array) -> Tensor:
         """Each row's loss `(n,)` times the weight of its class; the formulas are in `losses`."""
         labels = self._torch.from_numpy(owned(y, np.int64))
         losses = self._unweighted(scores, labels)
-        if self._rule.class_weights is None:
+        class_weights = self.architecture.class_weights
+        if class_weights is None:
             return losses
         # not torch's own `weight`, which with label smoothing weighs each class's term
-        return losses * self._torch.from_numpy(self._rule.class_weights).to(losses.dtype)[labels]
+        return losses * self._torch.tensor(class_weights, dtype=losses.dtype)[labels]
 
     def _unweighted(self, scores: Tensor, labels: Tensor) -> Tensor:
         functional, C = self._torch.nn.functional, scores.shape[1]
-        if self._loss == "bce":
+        if self.architecture.loss == "bce":
             Y = functional.one_hot(labels, C).to(scores.dtype)
             return functional.binary_cross_entropy_with_logits(scores, Y, reduction="none").mean(dim=1)
-        if self._loss == "svm":
+        if self.architecture.loss == "svm":
             # torch's margin loss is a mean over the classes, not a sum
             return C * functional.multi_margin_loss(scores, labels, reduction="none")
-        return functional.cross_entropy(scores, labels, reduction="none", label_smoothing=self._smoothing)
+        return functional.cross_entropy(
+            scores, labels, reduction="none", label_smoothing=self.architecture.label_smoothing
+        )
 
 
 def _activations(torch: Any) -> dict[str, Any]:
@@ -259,14 +211,16 @@ def _activations(torch: Any) -> dict[str, Any]:
     }
 
 
-def _check(K: int, loss: str) -> None:
-    if K != 1:
+def _check(architecture: Architecture) -> None:
+    if architecture.K != 1:
         raise UsageError(
-            f"--model torch-mlp trains one model at a time, not {K}: use --seeds 1, or --model mlp"
+            f"--model torch-mlp trains one model at a time, not {architecture.K}: use --seeds 1, "
+            "or --model mlp"
         )
-    if loss not in LOSSES:
+    if architecture.loss not in LOSSES:
         raise UsageError(
-            f"--loss is {loss!r}: --model torch-mlp has {', '.join(LOSSES)}; use one of them, or --model mlp"
+            f"--loss is {architecture.loss!r}: --model torch-mlp has {', '.join(LOSSES)}; use one of them, "
+            "or --model mlp"
         )
 
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from linclass.models.architecture import Architecture
 from linclass.models.base import Model
 from linclass.models.linear import Linear
-from linclass.models.losses import make_loss
 from linclass.models.mlp import MLP
 from linclass.models.torch_net import TorchMLP
 from linclass.params import Array
 from linclass.settings import Experiment
 from linclass.training.optim import Optimizer, make
 from linclass.training.torch_optim import torch_optimizer
+
+MODELS: dict[str, type[Linear] | type[MLP] | type[TorchMLP]] = {
+    "linear": Linear,
+    "mlp": MLP,
+    "torch-mlp": TorchMLP,
+}
 
 
 def build_model(
@@ -24,55 +29,39 @@ def build_model(
     seeds: Sequence[int] | None = None,
     l2: Array | float | None = None,
 ) -> Model:
-    """The model of `settings`, freshly initialised: a replica for each of `replica_seeds`.
+    """The model of `settings`, freshly initialised; see `architecture_of`."""
+    return MODELS[settings.model](architecture_of(settings, features, classes, seeds=seeds, l2=l2))
+
+
+def architecture_of(
+    settings: Experiment,
+    features: int,
+    classes: int,
+    *,
+    seeds: Sequence[int] | None = None,
+    l2: Array | float | None = None,
+) -> Architecture:
+    """What the model of `settings` is: a replica for each of `replica_seeds`.
 
     settings: with class weights that are numbers; see `Experiment.decided`.
 
     seeds, l2: others than the settings', as the gradient check needs them; l2 one number or `(K,)`.
     """
     settings = settings.resolved()
-    if settings.model == "torch-mlp":
-        return _build_torch(settings, features, classes, seeds, l2)
-    common: dict[str, Any] = {
-        "seeds": replica_seeds(settings) if seeds is None else seeds,
-        "l2": settings.l2 if l2 is None else l2,
-        "init": settings.init,
-        "init_std": settings.init_std,
-        "loss": make_loss(
-            settings.loss,
-            label_smoothing=settings.label_smoothing,
-            class_weights=settings.weights_of_classes or None,
-            reduction=settings.reduction,
-        ),
-        "dtype": settings.dtype,
-    }
-    if settings.model == "linear":
-        return Linear.create(features, classes, **common)
-    return MLP.create(
-        (features, *settings.hidden_sizes, classes),
+    hidden = () if settings.model == "linear" else settings.hidden_sizes
+    return Architecture(
+        (features, *hidden, classes),
+        seeds=replica_seeds(settings) if seeds is None else seeds,
         activation=settings.activation,
         batch_norm=settings.batch_norm,
         dropout=settings.dropout,
-        **common,
-    )
-
-
-def _build_torch(
-    settings: Experiment, features: int, classes: int, seeds: Sequence[int] | None, l2: Array | float | None
-) -> Model:
-    return TorchMLP.create(
-        (features, *settings.hidden_sizes, classes),
-        seeds=replica_seeds(settings) if seeds is None else seeds,
-        l2=settings.l2 if l2 is None else l2,
-        init=settings.init,
-        init_std=settings.init_std,
-        activation=settings.activation,
         loss=settings.loss,
         label_smoothing=settings.label_smoothing,
         class_weights=settings.weights_of_classes or None,
         reduction=settings.reduction,
-        batch_norm=settings.batch_norm,
-        dropout=settings.dropout,
+        l2=settings.l2 if l2 is None else l2,
+        init=settings.init,
+        init_std=settings.init_std,
         dtype=settings.dtype,
     )
 
