@@ -15,7 +15,6 @@ from linclass.courses.claims import (
     Claim,
     Findings,
     Study,
-    all_rows,
     fit,
     is_above,
     is_below,
@@ -75,7 +74,7 @@ def find(settings: Experiment, *, data_dir: Path | None, listener: Listener) -> 
 
 def _track(settings: Experiment, data_dir: Path | None, listener: Listener) -> Track:
     job = prepared(settings, data_dir=data_dir, listener=listener)
-    gradient = GradientNorm(*all_rows(job))
+    gradient = GradientNorm(job.dataset.train.x, job.dataset.train.y)
     fit(job, gradient, listener=listener)
     return Track(job.trainer.state.history.matrix("train_loss"), np.array(gradient.norms))
 

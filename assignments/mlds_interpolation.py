@@ -67,11 +67,14 @@ def _along(jobs: list[Job], split: str, a: Array) -> Values:
 
     def create(K: int) -> Model:
         return build_model(
-            surveyed(job.settings).replace(seeds=K), job.dataset.features, len(job.dataset.classes)
+            surveyed(job.settings).replace(seeds=K),
+            job.dataset.features,
+            len(job.dataset.classes),
+            scaler=job.model.architecture.scaler,
         )
 
     rows = job.dataset.splits()[split].first(ROWS)
-    surface = Surface(create, Inputs(rows, job.scaler, job.settings.dtype))
+    surface = Surface(create, Inputs(rows))
     ends = []
     for one in jobs:
         ends.append(one.model.params.flat.astype(np.float64))

@@ -16,7 +16,6 @@ from linclass.courses.claims import (
     Claim,
     Findings,
     Study,
-    all_rows,
     fit,
     prepared,
     verdict,
@@ -65,7 +64,7 @@ def find(
 ) -> Findings:
     """Train, measure each network's minimal ratio in both definitions, and judge what was published."""
     job = prepared(settings, data_dir=data_dir, listener=listener)
-    model, (x, y) = job.model, all_rows(job)
+    model, x, y = job.model, job.dataset.train.x, job.dataset.train.y
     fit(job, UntilSmall(x, y), listener=listener)
     if minimise_gradient:
         descend_gradient_norm(model, x, y, steps=minimise_gradient)

@@ -42,10 +42,10 @@ def find(settings: Experiment, *, data_dir: Path | None, listener: Listener) -> 
             raise UsageError(f"mlds_sensitivity needs a test split, which {job.dataset.name} does not have")
         history = job.trainer.state.history
         blank = build_model(surveyed(settings), job.dataset.features, len(job.dataset.classes))
-        model = filled(blank, job.model)
+        model = filled(blank.remade(scaler=job.model.architecture.scaler), job.model)
         assert isinstance(model, Network)
-        s = sensitivity(model, Inputs(test.first(ROWS), job.scaler, settings.dtype), loss=settings.loss)
-        train = Inputs(job.dataset.train.first(ROWS), job.scaler, settings.dtype)
+        s = sensitivity(model, Inputs(test.first(ROWS)), loss=settings.loss)
+        train = Inputs(job.dataset.train.first(ROWS))
         sharp = sharpness(model, train, epsilon=EPSILON, seed=settings.seed)
         values = [s.loss, s.probabilities, s.scores, sharp.random, sharp.ascent]
         columns = {name: history.last(name) for name in ("train_loss", "val_loss", "test_accuracy")}

@@ -63,9 +63,10 @@ def find(settings: Experiment, *, data_dir: Path | None, listener: Listener) -> 
 
     def create(K: int) -> Model:
         one = of_runs.surveyed(settings).replace(seeds=K)
-        return build_model(one, job.dataset.features, len(job.dataset.classes))
+        scaler = job.model.architecture.scaler
+        return build_model(one, job.dataset.features, len(job.dataset.classes), scaler=scaler)
 
-    rows = type(job.train)(job.dataset.train.first(ROWS), job.scaler, settings.dtype)
+    rows = type(job.train)(job.dataset.train.first(ROWS))
     surface = Surface(create, rows)
     depth = sum(bool(row.tensors) for row in job.model.layers())
     parts = {"whole model": 0, "layer 1": 1, "last layer": depth}

@@ -10,7 +10,7 @@ from benchmarks.workloads import Workload
 from linclass import rng
 from linclass.datasets import batches
 from linclass.datasets.dataset import Split
-from linclass.datasets.scale import Scaler
+from linclass.datasets.scale import IDENTITY, Scaler
 from linclass.datasets.split import load_dataset
 from linclass.errors import DataError
 from linclass.models.init import initialise
@@ -29,14 +29,14 @@ class Problem:
 
     Attributes:
         splits: "train", "validation", "test", as they are stored.
-        scaler: None where rows are used as they are.
+        scaler: the identity where rows are used as they are.
         lr, l2: `(K,)` float64.
     """
 
     def __init__(self, workload: Workload, *, quick: bool = False, check: bool = False) -> None:
         self.workload = workload
         self.splits: dict[str, Split]
-        self.scaler: Scaler | None
+        self.scaler: Scaler
         self.splits, self.scaler = (
             _function_splits() if workload.data == "function" else _images(workload, quick)
         )
@@ -58,8 +58,7 @@ class Problem:
     def numbers(self, split: str, dtype: type[np.floating]) -> tuple[Array, Array]:
         """x scaled, and y: `(n,)` int64, or `(n, C)` of `dtype` for regression."""
         x, y = self.splits[split].x, self.splits[split].y
-        x = x.astype(dtype) if self.scaler is None else self.scaler.transform(x, dtype)
-        return x, y.astype(np.int64 if y.ndim == 1 else dtype)
+        return self.scaler.transform(x, dtype), y.astype(np.int64 if y.ndim == 1 else dtype)
 
     def weights(self) -> dict[str, Array]:
         """Fresh first weights, float32, by linclass's names: W `(K, C, d)`, b `(K, C)` a layer."""
@@ -106,7 +105,7 @@ def _images(workload: Workload, quick: bool) -> tuple[dict[str, Split], Scaler]:
     return splits, Scaler.fit(train.x, "unit" if name == "mnist" else "per-pixel")
 
 
-def _function_splits() -> tuple[dict[str, Split], None]:
+def _function_splits() -> tuple[dict[str, Split], Scaler]:
     """y = x mod 1 - 1/2 + sin(2 pi x) / 2 on [0, 2]: a saw wave and a sine."""
 
     def split(name: str, n: int) -> Split:
@@ -114,4 +113,6 @@ def _function_splits() -> tuple[dict[str, Split], None]:
         y = x % 1 - 0.5 + np.sin(2 * np.pi * x) / 2
         return Split(x.astype(np.float32), y.astype(np.float32))
 
-    return {name: split(name, n) for name, n in (("train", POINTS), ("validation", 256), ("test", 256))}, None
+    return {
+        name: split(name, n) for name, n in (("train", POINTS), ("validation", 256), ("test", 256))
+    }, IDENTITY

@@ -68,7 +68,7 @@ def main() -> None:
     job = build(trials[0].settings, dataset)
     tensors = []
     for split in (dataset.train, dataset.validation):
-        scaled = job.scaler.transform(split.x, np.float32)
+        scaled = job.model.architecture.scaler.transform(split.x, np.float32)
         tensors += [torch.from_numpy(scaled), torch.from_numpy(split.y.astype(np.int64))]
     ours, theirs = [], []
     for i in range(ROUNDS):

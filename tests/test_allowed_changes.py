@@ -79,7 +79,7 @@ def test_an_allowed_change_survives_a_kill_before_the_next_save(trained: Path, t
 
 
 def test_other_data_of_the_same_shape_can_be_allowed(trained: Path, tmp_path: Path) -> None:
-    scaler = load_run(trained).loaded_scaler()
+    scaler = load_run(trained).model().architecture.scaler
     digest = load_run(trained).digest
     write(tmp_path / "own.npz", seed=1)
     with pytest.raises(DataError, match=r"linclass resume .* --allow data"):
@@ -87,7 +87,7 @@ def test_other_data_of_the_same_shape_can_be_allowed(trained: Path, tmp_path: Pa
     resume(trained, epochs=4, allow=["data"])
     found = load_run(trained)
     assert [(e["field"], e["was"], e["now"]) for e in found.allowed] == [("data", digest, found.digest)]
-    np.testing.assert_array_equal(found.loaded_scaler().gain, scaler.gain)
+    np.testing.assert_array_equal(found.model().architecture.scaler.gain, scaler.gain)
     write(tmp_path / "own.npz", seed=1, rows=60)
     with pytest.raises(DataError, match=r"--allow data: .* expected .*'train': "):
         resume(trained, epochs=6, allow=["data"])

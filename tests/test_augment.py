@@ -17,7 +17,6 @@ from linclass.datasets import augment, image_ops
 from linclass.datasets.batches import batches
 from linclass.datasets.dataset import Dataset, Split
 from linclass.datasets.inputs import Inputs
-from linclass.datasets.scale import Scaler
 from linclass.errors import UsageError
 from linclass.runs.build import build
 from linclass.runs.data import load_data
@@ -191,12 +190,11 @@ def test_data_that_cannot_be_augmented_is_said_so() -> None:
     assert augment.parse("", dataset(None)) is None
 
 
-def test_inputs_change_the_rows_before_they_are_scaled_and_the_labels_not_at_all() -> None:
+def test_inputs_change_the_rows_and_the_labels_not_at_all() -> None:
     made = dataset()
-    scaler = Scaler.fit(made.train.x, "per-pixel")
-    inputs, rows = Inputs(made.train, scaler, "float64"), np.array([5, 3, 8])
+    inputs, rows = Inputs(made.train), np.array([5, 3, 8])
     x, y = inputs.rows(rows, lambda raw: 255 - raw)
-    np.testing.assert_array_equal(x, scaler.transform(255 - made.train.x[rows], "float64"))
+    np.testing.assert_array_equal(x, 255 - made.train.x[rows])
     np.testing.assert_array_equal(y, made.train.y[rows])
 
 
@@ -248,16 +246,16 @@ def test_training_sees_changed_rows_and_evaluation_does_not() -> None:
     W, b = job.model.params["W"][0].copy(), job.model.params["b"][0].copy()
     change = augment.parse(settings.augment, data)
     assert change is not None
-    x, y = data.train.x, data.train.y
+    x, y, scaler = data.train.x, data.train.y, job.model.architecture.scaler
     state = job.fit()
     for epoch in (1, 2):
         for batch, rows in enumerate(batches(len(x), 40, seed=0, epoch=epoch), start=1):
-            seen = job.scaler.transform(change(x[rows], seed=0, epoch=epoch, batch=batch), "float64")
+            seen = scaler.transform(change(x[rows], seed=0, epoch=epoch, batch=batch), "float64")
             P = np.exp(seen @ W.T + b)
             G = (P / P.sum(1, keepdims=True) - np.eye(10)[y[rows]]) / len(rows)
             W, b = W - settings.eta * G.T @ seen, b - settings.eta * G.sum(0)
     np.testing.assert_allclose(state.params["W"][0], W, atol=1e-12)
-    plain = job.scaler.transform(x, "float64")
+    plain = scaler.transform(x, "float64")
     assert state.history.last("train_accuracy")[0] == np.mean((plain @ W.T + b).argmax(1) == y)
 
 

@@ -55,7 +55,7 @@ def state_of(path: Path) -> tuple[Any, ...]:
         *state.diverged,
         *state.best_epoch,
     )
-    scaler = found.loaded_scaler()
+    scaler = state.scaler
     return (
         [params.flat.tobytes() for params in arrays],
         counters,
@@ -67,7 +67,9 @@ def state_of(path: Path) -> tuple[Any, ...]:
 def weights_of(path: Path, weights: str | int) -> bytes:
     found = load_run(path)
     model = found.model(weights)
-    return b"".join(a.tobytes() for a in (model.params.flat, model.buffers.flat, found.loaded_scaler().gain))
+    return b"".join(
+        a.tobytes() for a in (model.params.flat, model.buffers.flat, model.architecture.scaler.gain)
+    )
 
 
 MANIFEST = [

@@ -46,7 +46,7 @@ def data(seed: int = 0, n: int = N, noise: float = 1.0) -> Inputs:
     """Rows that a linear model can tell apart now and then."""
     rng = np.random.default_rng(seed)
     y = rng.integers(0, C, n)
-    return Inputs(Split(rng.normal(0, 1, (C, D))[y] + rng.normal(0, noise, (n, D)), y), None, np.float64)
+    return Inputs(Split(rng.normal(0, 1, (C, D))[y] + rng.normal(0, noise, (n, D)), y))
 
 
 def linear(loss: str = "softmax", seeds: tuple[int, ...] = (1, 2, 3), std: float = 0.4) -> Linear:
@@ -91,7 +91,7 @@ def test_mistakes_are_ordered_where_every_probability_rounds_to_one(loss: str) -
     scores = np.array([[-40 - i, 45, -120, -130] for i in np.random.default_rng(1).permutation(60)], float)
     model = Linear.create(C, C, init_std=0.0, loss=make_loss(loss))
     model.W[0] = np.eye(C)
-    rows = Inputs(Split(scores, np.zeros(60, int)), None, "float64")
+    rows = Inputs(Split(scores, np.zeros(60, int)))
     mistakes = report(model, rows, CLASSES, loss=loss).mistakes
     assert {mistake.probability for mistake in mistakes} == {1.0}
     assert [mistake.row for mistake in mistakes] == np.argsort(scores[:, 0]).tolist()[:MISTAKES]
@@ -163,7 +163,7 @@ def test_regression_and_diverged_models_are_refused() -> None:
     model.W[1, 0, 0] = np.inf
     with np.errstate(invalid="ignore"), pytest.raises(UsageError, match="model 1 has scores"):
         reports(model, rows, CLASSES)
-    targets = Inputs(Split(rows.split.x, np.zeros((N, C))), None, np.float64)
+    targets = Inputs(Split(rows.split.x, np.zeros((N, C))))
     with pytest.raises(UsageError, match="a report is on classes"):
         report(model, targets, CLASSES)
 
@@ -207,7 +207,7 @@ def test_a_class_that_is_never_predicted_has_no_precision() -> None:
 
 def test_many_classes_list_their_confusions_and_names_obey_no_terminal() -> None:
     rng = np.random.default_rng(0)
-    rows = Inputs(Split(rng.normal(0, 1, (500, D)), rng.integers(0, 30, 500)), None, np.float64)
+    rows = Inputs(Split(rng.normal(0, 1, (500, D)), rng.integers(0, 30, 500)))
     names = ["\x1b[31mred", *(f"class {c}" for c in range(1, 30))]
     found = report(Linear.create(D, 30, init_std=0.4), rows, names)
     lines = table(found, "frequent confusions")
@@ -240,7 +240,7 @@ def test_without_images_or_mistakes_there_is_no_picture_of_them(tmp_path: Path) 
     rows, model = data(), linear()
     found = report(model, rows, CLASSES)
     assert len(draw(found, rows.split.x, None, tmp_path, split="test", name="test", title="t")) == 3
-    perfect = Inputs(Split(rows.split.x, scores_of(model, rows)[0].argmax(1)), None, np.float64)
+    perfect = Inputs(Split(rows.split.x, scores_of(model, rows)[0].argmax(1)))
     found = report(model, perfect, CLASSES)
     assert found.accuracy == 1
     assert found.mistakes == ()
@@ -339,7 +339,7 @@ def regression_of_zero(y: list[list[float]]) -> RegressionReport:
     targets = np.array(y, float)
     n, outputs = targets.shape
     model = Linear.create(1, outputs, init_std=0.0, loss=make_loss("squared"))
-    return regression_reports(model, Inputs(Split(np.ones((n, 1)), targets), None, "float64"))[0]
+    return regression_reports(model, Inputs(Split(np.ones((n, 1)), targets)))[0]
 
 
 @pytest.mark.parametrize("y", [[[0.1]], [[0.1]] * 7, [[0.1, 3.0]] * 3])

@@ -143,7 +143,8 @@ def test_standard_checks_cover_the_small_and_the_full_problem():
     x, y = data(20, 3072, 10)
     sizes = []
 
-    def create(d, *, l2, seeds):
+    def create(features, *, l2, seeds):
+        d = len(features)
         sizes.append((d, np.array(l2).tolist(), len(seeds)))
         return Linear.create(d, 10, l2=l2, seeds=seeds)
 

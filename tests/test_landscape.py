@@ -26,7 +26,7 @@ SIZES = (6, 5, 4, 3)
 
 def rows(n: int = 30, d: int = 6, C: int = 3) -> Inputs:
     generator = np.random.default_rng(0)
-    return Inputs(Split(generator.normal(size=(n, d)), generator.integers(0, C, n)), None, "float64")
+    return Inputs(Split(generator.normal(size=(n, d)), generator.integers(0, C, n)))
 
 
 def mlp(K: int = 1, **options: object) -> MLP:

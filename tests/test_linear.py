@@ -9,7 +9,8 @@ from costs import cost
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linclass.models.linear import Linear
+from linclass.datasets.scale import Scaler
+from linclass.models.linear import Linear, ScaledAffine
 from linclass.models.losses import make_loss
 from linclass.training.optim import sgd
 
@@ -210,3 +211,50 @@ def test_lambda_is_the_models_own() -> None:
     np.testing.assert_array_equal(model.penalty(), before)
     with pytest.raises(AttributeError):
         model.l2 = l2
+
+
+# ---- rows as they are stored -------------------------------------------------------------------------------
+
+BYTES = np.random.default_rng(3).integers(0, 256, (60, 5), dtype=np.uint8)
+
+
+def scaling_model(batch_size, dtype=np.float64):
+    """Scales W where the batch is large, else the rows."""
+    scaler = Scaler.fit(BYTES, "per-pixel")
+    return Linear.create(5, 4, init_std=1.0, l2=0.1, scaler=scaler, batch_size=batch_size, dtype=dtype)
+
+
+@pytest.mark.parametrize("batch_size", [19, 20])
+def test_nothing_that_is_derived_from_the_weights_outlives_a_call(batch_size):
+    """After the weights are changed by hand, every number is that of the new ones."""
+    model, y = scaling_model(batch_size), np.arange(60) % 4
+    scaled = (BYTES - BYTES.mean(0)) / BYTES.std(0)
+    for _ in range(2):
+        model.backpropagate(BYTES, y)
+        model.W -= 0.1 * model.grads["W"]
+        model.b += 0.5
+        S = scaled @ model.W[0].T + model.b[0]
+        np.testing.assert_allclose(model.scores(BYTES)[0], S, atol=1e-12)
+        P = np.exp(S - S.max(1, keepdims=True))
+        P /= P.sum(1, keepdims=True)
+        model.backpropagate(BYTES, y)
+        G = (P - np.eye(4)[y]) / 60
+        np.testing.assert_allclose(model.grads["W"][0], G.T @ scaled + 0.2 * model.W[0], atol=1e-12)
+        np.testing.assert_allclose(model.grads["b"][0], G.sum(0), atol=1e-12)
+
+
+def test_the_batch_decides_what_is_scaled_and_floats_always_are():
+    """Floats of a mean far above their spread: x (gain W)^T would lose what x W^T of scaled rows keeps."""
+    assert not isinstance(scaling_model(19)._first, ScaledAffine)
+    assert isinstance(scaling_model(20)._first, ScaledAffine)
+    x = 1e6 + np.random.default_rng(4).normal(size=(60, 5))
+    model = scaling_model(20, np.float32).remade(scaler=Scaler.fit(x, "per-pixel"))
+    wanted = (x - x.mean(0)) / x.std(0) @ model.W[0].T + model.b[0]
+    np.testing.assert_allclose(model.scores(x)[0], wanted, atol=1e-4)
+
+
+def test_models_of_a_stack_share_the_memory_of_their_rows():
+    stack = Linear.create(5, 4, seeds=[0, 1], scaler=Scaler.fit(BYTES, "unit"))
+    for model in (stack, stack.select(0), stack.select(1)):
+        np.testing.assert_allclose(model.scaled(BYTES), BYTES / 255)
+        assert np.shares_memory(model.scaled(BYTES), stack.scaled(BYTES))

@@ -28,7 +28,7 @@ def inputs(seed: int = 0) -> Inputs:
     generator = np.random.default_rng(seed)
     y = generator.integers(0, C, N)
     x = generator.normal(size=(N, D)) + 2 * np.eye(C, D)[y]
-    return Inputs(Split(x, y), None, "float64")
+    return Inputs(Split(x, y))
 
 
 def run(optimizer: Optimizer | None = None, model: Linear | None = None, **options) -> RangeTest:
@@ -82,7 +82,7 @@ def test_losses_are_those_of_the_same_training_by_hand() -> None:
 def test_the_parameters_are_left_bit_for_bit(name: str, dtype: str) -> None:
     model = Linear.create(D, C, dtype=dtype)
     before, buffer = model.params.flat.tobytes(), model.params.flat
-    lr_range_test(model, make(name), Inputs(inputs().split, None, dtype), low=1e-5, batch_size=20)
+    lr_range_test(model, make(name), Inputs(inputs().split), low=1e-5, batch_size=20)
     assert model.params.flat is buffer
     assert buffer.tobytes() == before
 
@@ -188,7 +188,7 @@ def test_a_test_in_the_wrong_place_says_so(options: dict[str, float], remark: st
 
 def test_rates_that_are_all_too_high_are_an_error_without_warnings() -> None:
     model = Linear.create(D, C, dtype="float32", l2=1.0)
-    data = Inputs(inputs().split, None, "float32")
+    data = Inputs(inputs().split)
     with pytest.raises(DivergedError, match=r"the loss blew up after \d+ updates, .* --low 1e\+27"):
         lr_range_test(model, sgd(), data, low=1e30, high=1e35, batch_size=20)
     assert np.isfinite(model.params.flat).all()

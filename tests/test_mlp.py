@@ -436,7 +436,7 @@ def test_what_cannot_be_is_one_sentence():
 def inputs(seed, n=60):
     """The parity of two signs: a linear classifier cannot, a network can."""
     x = np.random.default_rng(seed).normal(size=(n, 5))
-    return Inputs(Split(x, (x[:, 0] * x[:, 1] > 0).astype(int)), None, "float64")
+    return Inputs(Split(x, (x[:, 0] * x[:, 1] > 0).astype(int)))
 
 
 def trained(seeds, **options):

@@ -22,7 +22,7 @@ class Slow(Callback):
 
 def inputs() -> Inputs:
     generator = np.random.default_rng(0)
-    return Inputs(Split(generator.normal(size=(90, 5)), generator.integers(0, 3, 90)), None, "float64")
+    return Inputs(Split(generator.normal(size=(90, 5)), generator.integers(0, 3, 90)))
 
 
 def make() -> Trainer:

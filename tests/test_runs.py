@@ -14,6 +14,8 @@ import pytest
 
 import linclass
 from linclass import files
+from linclass.datasets.inputs import Inputs
+from linclass.datasets.scale import Scaler
 from linclass.errors import DataError, DivergedError, InterruptedRun, RunTakenError, StorageError, UsageError
 from linclass.evaluation.of_run import evaluate_run
 from linclass.runs.build import build
@@ -23,6 +25,7 @@ from linclass.runs.experiment import ended_worse, resume, run, run_or_take_up
 from linclass.runs.progress import Listener
 from linclass.search import grid_search
 from linclass.settings import Experiment
+from linclass.training.evaluate import evaluate
 from linclass.training.history import Row
 from linclass.training.replicas import Replicas
 
@@ -642,3 +645,32 @@ def test_few_rows_train_with_the_default_batch_size_and_a_given_one_is_kept(
     best = grid_search({"eta": [0.01, 0.1]}, few, out=tmp_path / "sweep").path / "best"
     assert load_run(best).settings.batch_size == 30
     assert run(few.replace(train_size=None), out=tmp_path / "many").settings.batch_size == 100
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dataset": "cifar10-sample", "scaling": "per-pixel"},
+        {"dataset": "cifar10-sample", "batch_size": 20},
+        {"dataset": "mnist-sample", "model": "mlp", "hidden": "12", "dtype": "float32"},
+        {},
+    ],
+    ids=["weights scaled", "rows scaled", "mlp", "floats"],
+)
+def test_a_runs_model_takes_rows_as_they_are_stored_and_gives_the_numbers_of_the_log(
+    own_npz: Path, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    # in training the weights are scaled instead of the rows, to other bits
+    by_weights = changes.get("scaling") == "per-pixel"
+    found = run(settings(own_npz, epochs=2, eta=0.01, batch_size=100).replace(**changes), out=tmp_path / "r")
+    data = load_data(found.settings)
+    for weights in ("last", 2, "best"):
+        kept = load_run(found.path)
+        epoch = kept.epoch_of(weights)
+        scored = evaluate(kept.model(weights), Inputs(data.validation))
+        logged = found.history.column("val_loss")[epoch - 1]
+        assert scored.loss[0] == pytest.approx(logged, rel=1e-12 if by_weights else 0)
+        assert scored.accuracy[0] == found.history.column("val_accuracy")[epoch - 1]
+        assert kept.model(weights).architecture.scaler.same_as(
+            Scaler.fit(data.train.x, kept.settings.scaling)
+        )

@@ -12,9 +12,9 @@ from costs import cost
 from linclass.analysis import checks
 from linclass.datasets.dataset import Split
 from linclass.datasets.inputs import Inputs
+from linclass.datasets.scale import Scaler
 from linclass.errors import UsageError
 from linclass.models import kernels, torch_net
-from linclass.models.losses import make_loss
 from linclass.models.mlp import MLP
 from linclass.models.summary import summary
 from linclass.models.torch_net import LOSSES, TorchMLP
@@ -51,7 +51,7 @@ def both(
     rule = {"label_smoothing": label_smoothing, "class_weights": class_weights, "reduction": reduction}
     models = (
         TorchMLP.create(sizes, loss=loss, **rule, **options),
-        MLP.create(sizes, loss=make_loss(loss, **rule), **options),
+        MLP.create(sizes, loss=loss, **rule, **options),
     )
     for model in models:
         model.params.flat[:] += np.random.default_rng(5).normal(scale=0.1, size=model.params.flat.shape)
@@ -95,6 +95,7 @@ def test_it_starts_from_the_weights_of_the_mlp_to_the_bit(torch, init):
             "activation": "tanh",
         },
         {"sizes": (5, 4)},
+        {"scaler": Scaler(np.linspace(0.5, 2, 5), np.linspace(-1, 1, 5))},
     ],
     ids=str,
 )
@@ -288,7 +289,7 @@ def test_gradients_are_left_as_they_are(torch):
 
 def test_the_trainer_goes_on_to_the_same_bits_and_keeps_to_numpys_history(torch):
     x, y = data(n=40)
-    split = Inputs(Split(x, y), None, "float64")
+    split = Inputs(Split(x, y))
 
     def trainer(model, rule, state=None):
         return Trainer(model, rule, constant(0.01), batch_size=9, seed=1, state=state)

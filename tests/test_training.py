@@ -9,7 +9,7 @@ import pytest
 from linclass.datasets import batches
 from linclass.datasets.dataset import Split
 from linclass.datasets.inputs import Inputs
-from linclass.datasets.scale import Scaler
+from linclass.datasets.scale import KINDS, Scaler
 from linclass.errors import DivergedError, UsageError
 from linclass.models.base import Batch
 from linclass.models.linear import Linear
@@ -33,7 +33,7 @@ def inputs(seed: int = 0, n: int = N, dtype: str = "float64") -> Inputs:
     generator = np.random.default_rng(seed)
     y = generator.integers(0, C, n)
     x = generator.normal(size=(n, D)) + 2 * np.eye(C, D)[y]
-    return Inputs(Split(x.astype(dtype), y), None, dtype)
+    return Inputs(Split(x.astype(dtype), y))
 
 
 def trainer(seeds=(0,), *, l2=0.1, eta=0.05, shuffle="samples", callbacks=(), state=None, model=None, **more):
@@ -88,7 +88,7 @@ def test_replica_k_is_exactly_the_single_run_with_its_seed() -> None:
 
 def regression(n: int, seed: int, dtype: str) -> Inputs:
     generator = np.random.default_rng(seed)
-    return Inputs(Split(generator.normal(size=(n, 2)), generator.normal(size=(n, 1))), None, dtype)
+    return Inputs(Split(generator.normal(size=(n, 2)), generator.normal(size=(n, 1))))
 
 
 @pytest.mark.parametrize(
@@ -354,23 +354,26 @@ def test_short_last_batch_is_kept_unless_dropped() -> None:
 def byte_rows(n: int, seed: int = 0) -> Inputs:
     generator = np.random.default_rng(seed)
     split = Split(generator.integers(0, 256, (n, D), dtype=np.uint8), generator.integers(0, C, n))
-    return Inputs(split, Scaler.fit(split.x, "per-pixel"), "float64")
+    return Inputs(split)
 
 
-def test_scaling_in_the_model_is_scaling_the_rows() -> None:
+@pytest.mark.parametrize("kind", [*KINDS])
+@pytest.mark.parametrize("batch_size", [0, 10_000])
+def test_a_model_that_scales_is_a_model_of_scaled_rows(kind: str, batch_size: int) -> None:
+    """Whichever of rows and weights it scales: what is trained on scaled rows by hand is the same."""
     data = byte_rows(300)
-    scaler = data.scaler
-    raw = Inputs(data.split, None, "float64")
+    scaler = Scaler.fit(data.split.x, kind)
+    by_hand = Inputs(Split(scaler.transform(data.split.x, np.float64), data.split.y))
     for seeds in ([0], [0, 1]):
-        on_rows, in_model = (Linear.create(D, C, seeds=seeds, l2=0.1) for _ in range(2))
-        folded = in_model.of_raw(scaler)
-        for model, inputs_ in ((on_rows, data), (folded, raw)):
-            trainer(seeds, model=model).fit(inputs_, epochs=2, valid=inputs_)
-        np.testing.assert_allclose(folded.params.flat, on_rows.params.flat, rtol=0, atol=1e-10)
+        plain = Linear.create(D, C, seeds=seeds, l2=0.1)
+        scaling = Linear.create(D, C, seeds=seeds, l2=0.1, scaler=scaler, batch_size=batch_size)
+        for model, rows in ((plain, by_hand), (scaling, data)):
+            trainer(seeds, model=model, eta=0.1 if kind != "raw" else 1e-5).fit(rows, epochs=2, valid=rows)
+        np.testing.assert_allclose(scaling.params.flat, plain.params.flat, rtol=0, atol=1e-10)
         np.testing.assert_allclose(
-            evaluate(folded, raw).loss, evaluate(on_rows, data).loss, rtol=0, atol=1e-10
+            evaluate(scaling, data).loss, evaluate(plain, by_hand).loss, rtol=0, atol=1e-10
         )
-        np.testing.assert_allclose(folded.grads.flat, on_rows.grads.flat, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(scaling.grads.flat, plain.grads.flat, rtol=0, atol=1e-10)
 
 
 def test_parameters_that_break_in_a_batch_are_never_saved(monkeypatch: pytest.MonkeyPatch) -> None:

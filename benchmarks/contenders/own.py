@@ -10,12 +10,12 @@ from benchmarks.contenders.contender import Scores
 from benchmarks.problem import Problem
 from linclass import engine
 from linclass.datasets.inputs import Inputs
+from linclass.models.architecture import Architecture
 from linclass.models.base import Model
 from linclass.models.linear import Linear
-from linclass.models.losses import make_loss
 from linclass.models.mlp import MLP
 from linclass.params import Array
-from linclass.runs.build import has_wide_products, scaled_in_model
+from linclass.runs.build import has_wide_products
 from linclass.training import optim, schedules
 from linclass.training.state import TrainState
 from linclass.training.trainer import Callback, Trainer
@@ -43,14 +43,8 @@ class Own:
         # the fastest number of threads up to `--threads`, as with the peers
         self.thread_choices = tuple(range(1, threads + 1))
         self._orders = workload.own_orders
-        self._model, scaler = scaled_in_model(
-            _model(problem, self.models),
-            problem.scaler,
-            problem.splits["train"],
-            workload.batch_size,
-            common=not self._orders,
-        )
-        self._inputs = {name: Inputs(split, scaler, DTYPE) for name, split in problem.splits.items()}
+        self._model = _model(problem, self.models)
+        self._inputs = {name: Inputs(split) for name, split in problem.splits.items()}
         self._lr = problem.lr[: self.models]
         # one number: common batches; a list: an order each
         self._seed = problem.order_seeds[: self.models] if self._orders else problem.order_seeds[0]
@@ -126,12 +120,16 @@ class OwnFirst(Own):
 def _model(problem: Problem, models: int) -> Model:
     """The first `models` of the problem, with its first weights."""
     workload = problem.workload
-    l2, loss, seeds = problem.l2[:models], make_loss(workload.loss), workload.seeds[:models]
-    model: Linear | MLP
-    if len(workload.sizes) == 2:
-        model = Linear.create(*workload.sizes, seeds=seeds, loss=loss, l2=l2, dtype=DTYPE)
-    else:
-        model = MLP.create(workload.sizes, seeds=seeds, loss=loss, l2=l2, dtype=DTYPE)
+    architecture = Architecture(
+        workload.sizes,
+        seeds=workload.seeds[:models],
+        loss=workload.loss,
+        l2=problem.l2[:models],
+        dtype=DTYPE,
+        scaler=problem.scaler,
+        batch_size=workload.batch_size,
+    )
+    model = (Linear if len(workload.sizes) == 2 else MLP)(architecture)
     for name, array in problem.weights().items():
         model.params[name][...] = array[:models]
     return model

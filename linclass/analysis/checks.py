@@ -37,18 +37,19 @@ def gradients_of_experiment(
     dataset = load_data(settings, data_dir)
     note_data(settings, dataset, listener)
     scaler = Scaler.fit(dataset.train.x, settings.scaling)
-    x, y = Inputs(dataset.train, scaler, "float64").rows(slice(0, CHECKED_ROWS))
+    checked = dataset.train.first(CHECKED_ROWS)
 
     # in means: sums are larger by the batch's size, and so is their rounding
     double = settings.replace(dtype="float64", reduction="mean")
     double = double.decided(len(dataset.train), dataset.rows_of_classes)
 
-    def create(d: int, *, l2: Array | float, seeds: Sequence[int]) -> Model:
-        return build_model(double, d, len(dataset.classes), seeds=seeds, l2=l2)
+    def create(features: Array, *, l2: Array | float, seeds: Sequence[int]) -> Model:
+        d, C = len(features), len(dataset.classes)
+        return build_model(double, d, C, scaler=scaler.select(features), seeds=seeds, l2=l2)
 
     with engine.limited(engine.DEFAULT_THREADS):
         return gradcheck.standard_checks(
-            create, x, y, seed=settings.seed, stacks=settings.model != "torch-mlp"
+            create, checked.x, checked.y, seed=settings.seed, stacks=settings.model != "torch-mlp"
         )
 
 
@@ -61,12 +62,12 @@ def compare_with_torch(
     scaler = Scaler.fit(dataset.train.x, settings.scaling)
     batch_size = settings.batch_size_for(len(dataset.train))
     n = min(len(dataset.train), steps * batch_size)
-    x, y = Inputs(dataset.train, scaler, settings.dtype).rows(slice(0, n))
+    train = dataset.train.first(n)
     with engine.limited(engine.DEFAULT_THREADS):
         return parity.compare(
-            architecture_of(settings, dataset.features, len(dataset.classes)),
-            x,
-            y,
+            architecture_of(settings, dataset.features, len(dataset.classes), scaler=scaler),
+            train.x,
+            train.y,
             steps=steps,
             batch_size=batch_size,
             lr=settings.eta,
@@ -109,10 +110,12 @@ def find_optimum(
         problem = settings.replace(
             seeds=1, dtype="float64", reduction="mean", weight_decay=0.0, init="normal", init_std=0.0
         )
-        scaler = Scaler.fit(data.train.x, settings.scaling) if run is None else run.loaded_scaler()
-        train = Inputs(data.train, scaler, "float64")
-        classes = len(data.classes if run is None else run.subject.classes)
-        model = build_model(problem, data.features, classes)
+        if run is None:
+            scaler = Scaler.fit(data.train.x, settings.scaling)
+            model = build_model(problem, data.features, len(data.classes), scaler=scaler)
+        else:
+            model = run.blank_model(problem).remade(scaler=run.load_state()[0].scaler)
+        train = Inputs(data.train)
 
         def progress(iteration: int, cost: float, gradient_norm: float) -> None:
             if iteration % 10 == 0:

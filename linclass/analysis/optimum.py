@@ -24,14 +24,14 @@ HISTORY = 20
 
 
 class Rows(Protocol):
-    """A split as the model sees it, in pieces that fit in memory."""
+    """A split as it is stored, in pieces that fit in memory."""
 
     def __len__(self) -> int:
         """The number of rows."""
         ...
 
     def chunks(self, size: int) -> Iterator[tuple[Array, Array]]:
-        """x `(n, d)` float64 and y `(n,)`, `size` rows at a time; buffers may be used again by the next."""
+        """x `(n, d)` and y `(n,)`, `size` rows at a time; buffers may be used again by the next."""
         ...
 
 

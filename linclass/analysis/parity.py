@@ -148,7 +148,7 @@ def compare(
 
     Args:
         architecture: of one seed, which also names the order; the reduction is tried both ways.
-        x, y: `(n, d)` scaled as the network shall see it, `(n,)` integers; batches are drawn from them as
+        x, y: `(n, d)` as they are stored, `(n,)` integers; batches are drawn from them as
             in training, but for a short last batch, which is left out.
         lr: of SGD and Adam, on means and on sums alike.
 
@@ -235,7 +235,7 @@ class _Training:
 
     def step(self, x: Array, y: Array, step: int) -> float:
         """One update; returns the mean loss before it."""
-        loss, _correct = self.model.backpropagate(x.astype(self.flat.dtype, copy=False), y, step=step)
+        loss, _correct = self.model.backpropagate(x, y, step=step)
         self._optimizer.update(self.model.params, self.model.grads, self._slots, self._lr, step)
         return float(loss[0])
 

@@ -25,7 +25,6 @@ from linclass.settings import Experiment, changes_told
 
 if TYPE_CHECKING:
     from linclass.metrics import Interval
-    from linclass.params import Array
     from linclass.plots import Figure
     from linclass.runs.build import Job
     from linclass.training.trainer import Callback
@@ -165,12 +164,6 @@ def trained(
     return fit(
         prepared(settings, data_dir=data_dir, listener=listener), *watching, listener=listener, label=label
     )
-
-
-def all_rows(job: Job) -> tuple[Array, Array]:
-    """x and y of the whole training split, as the model sees it (a copy)."""
-    x, y = job.train.rows(slice(0, len(job.train)))
-    return x.copy(), y
 
 
 def verdict(holds: bool) -> str:

@@ -5,10 +5,10 @@ Modules, each importing only from those above it:
     labels.py             labels: integers in [0, C), and noise on them
     strata.py             stratified draws: of each class its share
     dataset.py            Split and Dataset: the arrays of an experiment, and how to describe them
-    scale.py              Scaler: raw pixels -> model input, fitted on the training split only
+    scale.py              Scaler: the first step of every model, fitted on the training split only
     image_ops.py          changes of images that keep their class, a batch at once
     augment.py            those changes at random: a pure function of (seed, epoch, batch)
-    inputs.py             Inputs: a split as the model sees it, a batch at a time
+    inputs.py             Inputs: the rows of a split as they are stored, a batch at a time
     batches.py            the order of an epoch: a pure function of (seed, epoch)
     published.py          Published: a data set's parts, layouts, digests
     safe_pickle.py        pickled batches, read without running anything

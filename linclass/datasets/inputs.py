@@ -1,14 +1,12 @@
-"""Inputs: a split as the model sees it, in the model's precision, a batch at a time."""
+"""Inputs: the rows of a split as they are stored, a batch at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 import numpy as np
 
 from linclass.datasets.dataset import Split
-from linclass.datasets.scale import Scaler
 from linclass.params import Array
 
 Selection = slice | Array
@@ -17,32 +15,12 @@ Change = Callable[[Array], Array]
 Order = tuple[Selection, Change | None]
 
 
-class Buffer:
-    """Memory for one batch: as it is gathered, and as it is scaled. It grows to the largest batch."""
-
-    def __init__(self) -> None:
-        self._arrays: dict[str, Array] = {}
-
-    def get(self, name: str, n: int, d: int, dtype: Any) -> Array:
-        """The first n rows of the array of that name; their contents are whatever was left there."""
-        array = self._arrays.get(name)
-        if array is None or len(array) < n:
-            array = self._arrays[name] = np.empty((n, d), dtype)
-        return array[:n]
-
-
 class Inputs:
-    """Rows of `split` through `scaler` (None: as they are) in `dtype`.
+    """The rows of `split`, in batches that are made when they are asked for."""
 
-    Batches are made when they are asked for, from bytes: the whole split in float32 would be four times as
-    large.
-    """
-
-    def __init__(self, split: Split, scaler: Scaler | None, dtype: Any) -> None:
+    def __init__(self, split: Split) -> None:
         self.split = split
-        self.scaler = scaler
-        self.dtype = np.dtype(dtype)
-        self._buffer = Buffer()
+        self._gathered = split.x[:0]
 
     def __len__(self) -> int:
         return len(self.split)
@@ -58,26 +36,21 @@ class Inputs:
         x is valid until the next call.
 
         Args:
-            change: what is done to the rows before they are scaled, in other memory (augmentation).
+            change: what is done to the rows, in other memory (augmentation).
         """
         x, y = self.split.x, self.split.y[selection]
         if isinstance(selection, slice):
             x = x[selection]
         else:
             # mode="clip": the default mode gathers into a hidden copy of `out` first
-            gathered = self._buffer.get("raw", len(selection), x.shape[1], x.dtype)
-            x = np.take(x, selection, axis=0, out=gathered, mode="clip")
-        return self._scaled(x if change is None else change(x)), y
+            x = np.take(x, selection, axis=0, out=self._memory(len(selection)), mode="clip")
+        return x if change is None else change(x), y
 
-    def _scaled(self, x: Array) -> Array:
-        """x as the model sees it."""
-        if self.scaler is None and x.dtype == self.dtype:
-            return x
-        scaled = self._buffer.get("scaled", len(x), x.shape[1], self.dtype)
-        if self.scaler is not None:
-            return self.scaler.transform(x, self.dtype, out=scaled)
-        scaled[...] = x
-        return scaled
+    def _memory(self, n: int) -> Array:
+        """Room for n rows; it grows to the largest batch."""
+        if len(self._gathered) < n:
+            self._gathered = np.empty((n, self.split.x.shape[1]), self.split.x.dtype)
+        return self._gathered[:n]
 
     def stream(self, orders: Iterable[Order]) -> Iterator[Batch]:
         """`rows` of each order in turn."""

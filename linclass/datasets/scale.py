@@ -1,4 +1,4 @@
-"""Scaler: raw rows -> model input, fitted on the training split only.
+"""Scaler: rows as they are stored -> what the first layer sees, fitted on the training split only.
 
 With v = x / 255 for uint8 rows and v = x for float rows:
 
@@ -14,6 +14,7 @@ are all equal have std 0 exactly, and become 0 exactly.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,19 @@ class Scaler:
 
     gain: Array
     offset: Array
+
+    @cached_property
+    def is_identity(self) -> bool:
+        """Whether x' = x."""
+        return bool((self.gain == 1).all() and (self.offset == 0).all())
+
+    def same_as(self, other: Scaler) -> bool:
+        """Whether both scale by the same numbers."""
+        return np.array_equal(self.gain, other.gain) and np.array_equal(self.offset, other.offset)
+
+    def select(self, features: Array) -> Scaler:
+        """That of these columns alone."""
+        return Scaler(self.gain[features], self.offset[features])
 
     @classmethod
     def fit(cls, x: Array, kind: str) -> Scaler:
@@ -81,6 +95,10 @@ class Scaler:
         if dtype not in cache:
             cache[dtype] = (_as_one(self.gain.astype(dtype)), _as_one(self.offset.astype(dtype)))
         return cache[dtype]
+
+
+IDENTITY = Scaler(np.ones(1), np.zeros(1))
+"""x' = x, of rows of any width."""
 
 
 def check_fits(x: Array, kind: str, dtype: Any) -> None:

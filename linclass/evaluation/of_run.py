@@ -83,7 +83,7 @@ def score_run(
         splits = data.splits()
         if split not in splits:
             raise UsageError(f"--on {split}: {run.path} has the splits {', '.join(splits)}")
-        inputs = Inputs(splits[split], run.loaded_scaler(), run.settings.dtype)
+        inputs = Inputs(splits[split])
         reports: list[Report] | list[RegressionReport]
         if data.is_regression:
             reports = report.regression_reports(model, inputs)
@@ -179,8 +179,7 @@ def layers_of_run(
         data = data_of(run, dataset=dataset, data_dir=data_dir)
         for one in members(run, weights):
             model = run.model(one)
-            train = Inputs(data.train, run.loaded_scaler(), run.settings.dtype)
-            x, y = train.rows(slice(0, rows))
+            x, y = data.train.x[:rows], data.train.y[:rows]
             model.backpropagate(x, y, step=0)
             found[one] = health.layers_of(model, x, k)
     return found
@@ -221,7 +220,7 @@ def predict_run(
         x = own.test.x
     with engine.limited(threads or engine.DEFAULT_THREADS):
         model = classifier(run, weights)
-        data = Inputs(Split(x, np.zeros(len(x), np.int64)), run.loaded_scaler(), run.settings.dtype)
+        data = Inputs(Split(x, np.zeros(len(x), np.int64)))
         predicted: Array = report.scores_of(model, data)[k].argmax(axis=1)
     return predicted if run.settings.dataset in NAMES else labels.named(run.subject.classes)[predicted]
 

@@ -103,9 +103,9 @@ def check_function(
 
 
 class Factory(Protocol):
-    """Makes the model to check: d features, lambda one number or `(K,)`, one model a seed, float64."""
+    """Makes the float64 model to check, of these columns of x: one a seed, lambda one number or `(K,)`."""
 
-    def __call__(self, d: int, *, l2: Array | float, seeds: Sequence[int]) -> Model: ...
+    def __call__(self, features: Array, *, l2: Array | float, seeds: Sequence[int]) -> Model: ...
 
 
 def standard_checks(
@@ -115,29 +115,29 @@ def standard_checks(
 
     Reduced: the first 8 rows of x and the 20 features that vary most in them, lambda 0, 0.1 and 1, one by one
     and, where there are `stacks` of models, as a stack of three.
-    Full: all rows and features given (a hundred scaled rows do), 200 entries a tensor and directions.
+    Full: all rows and features given (a hundred rows do), 200 entries a tensor and directions.
     Every model's biases are moved at random first, see `_off_the_kinks`.
     """
-    small, labels = np.ascontiguousarray(x[:8, varying_features(x[:8], 20)]), y[:8]
-    n, d = small.shape
+    few, all_features = varying_features(x[:8], 20), np.arange(x.shape[1])
+    n, d = len(x[:8]), len(few)
     strengths = (0.0, 0.1, 1.0)
 
     def check(
-        rows: Array, targets: Array, l2: Array | float, seeds: Sequence[int], entries: int | None
+        features: Array, rows: int, l2: Array | float, seeds: Sequence[int], entries: int | None
     ) -> Report:
-        model = create(rows.shape[1], l2=l2, seeds=seeds)
+        model = create(features, l2=l2, seeds=seeds)
         _off_the_kinks(model, seed)
-        return check_model(model, rows, targets, entries=entries, seed=seed)
+        return check_model(model, x[:rows, features], y[:rows], entries=entries, seed=seed)
 
     checks = []
     for l2 in strengths:
-        report = check(small, labels, l2, [seed], None)
+        report = check(few, n, l2, [seed], None)
         checks.append((f"every entry, d = {d}, n = {n}, lambda = {l2:g}", report))
     if stacks:
-        report = check(small, labels, np.array(strengths), [seed, seed + 1, seed + 2], None)
+        report = check(few, n, np.array(strengths), [seed, seed + 1, seed + 2], None)
         checks.append((f"every entry, d = {d}, n = {n}, K = 3 with lambda = 0, 0.1, 1", report))
     for l2 in (0.0, 1.0):
-        report = check(x, y, l2, [seed], 200)
+        report = check(all_features, len(x), l2, [seed], 200)
         checks.append((f"200 entries a tensor, d = {x.shape[1]}, n = {len(x)}, lambda = {l2:g}", report))
     return checks
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from linclass import engine
 from linclass.datasets.inputs import Inputs
+from linclass.datasets.scale import Scaler
 from linclass.errors import StorageError, UsageError, counted, decimal
 from linclass.landscape.paths import FARTHEST, alphas, between
 from linclass.landscape.pca import Components, pca
@@ -49,15 +50,16 @@ class Found(NamedTuple):
 
 
 class Ground(NamedTuple):
-    """A run, the rows it is surveyed on by split, and the settings of what is surveyed (see `surveyed`)."""
+    """A run, the rows it is surveyed on by split, its scaling, and what is surveyed (see `surveyed`)."""
 
     run: Run
     data: dict[str, Inputs]
+    scaler: Scaler
     settings: Experiment
 
     def create(self, K: int) -> Model:
-        """A model of the run's shape with room for K of them."""
-        return self.run.blank_model(self.settings.replace(seeds=K))
+        """A model of the run's shape, and with its scaling, with room for K of them."""
+        return self.run.blank_model(self.settings.replace(seeds=K)).remade(scaler=self.scaler)
 
     def trained(self, weights: str | int = "last") -> Model:
         """The run's models with these weights."""
@@ -118,11 +120,12 @@ def grounds(
     for run in runs:
         found = data_of(run, dataset=dataset, data_dir=data_dir)
         data = {
-            name: Inputs(split.first(rows or len(split)), run.loaded_scaler(), dtype)
+            name: Inputs(split.first(rows or len(split)))
             for name, split in found.splits().items()
             if name in splits
         }
-        sites.append(Ground(run, data, surveyed(run.settings).replace(dtype=dtype)))
+        scaler = run.load_state()[0].scaler
+        sites.append(Ground(run, data, scaler, surveyed(run.settings).replace(dtype=dtype)))
     return sites
 
 
@@ -137,8 +140,7 @@ def check_same_function(first: Run, other: Run) -> None:
     if first.digest != other.digest:
         raise UsageError(f"{names} were trained on different data: expected the same")
     differences = first.settings.differences(other.settings)
-    one, two = first.loaded_scaler(), other.loaded_scaler()
-    if np.array_equal(one.gain, two.gain) and np.array_equal(one.offset, two.offset):
+    if first.load_state()[0].scaler.same_as(other.load_state()[0].scaler):
         differences.pop("scaling", None)
     elif "scaling" not in differences:
         raise UsageError(f"{names} scale their rows by different numbers: expected one scaling of one split")

@@ -22,7 +22,7 @@ STACK = 8
 
 
 class Rows(Protocol):
-    """Data as the model sees it; `datasets.inputs.Inputs` is one."""
+    """Data as they are stored; `datasets.inputs.Inputs` is one."""
 
     def __len__(self) -> int: ...
     def chunks(self, size: int) -> Iterator[tuple[Array, Array]]: ...

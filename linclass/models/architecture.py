@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from linclass.datasets.scale import Scaler
+from linclass.datasets.scale import IDENTITY, Scaler
 from linclass.errors import UsageError
 from linclass.models.kernels import ACTIVATIONS
 from linclass.models.losses import Loss, make_loss
@@ -24,11 +24,13 @@ class Architecture:
         seeds: one a model; they name its first numbers and its dropout masks.
         activation: a name in `kernels.ACTIVATIONS`. batch_norm: whether one stands before each activation.
         dropout: the probability that a hidden unit is dropped.
-        loss: a name in `losses.LOSSES`, with its label_smoothing, class_weights and reduction; or the loss itself.
+        loss: a name in `losses.LOSSES`, with its label_smoothing, class_weights and reduction; or the
+            loss itself.
         l2: lambda, one number or `(K,)`; it penalises all W, nothing else.
         init, init_std: how the first numbers are drawn, see `init`.
         dtype: float32 or float64.
-        scaler: if given, x is raw, and the first layer works on it as if it were scaled.
+        scaler: the first step, on rows as they are stored; without one they are taken as they are.
+        batch_size: rows of the batches that it is trained on, 0 if it is not; see `linear.ScaledAffine`.
 
     Raises UsageError for an activation or a dropout that there is not.
     """
@@ -46,7 +48,8 @@ class Architecture:
     init: str = "he"
     init_std: float = 0.01
     dtype: Any = np.float64
-    scaler: Scaler | None = None
+    scaler: Scaler = IDENTITY
+    batch_size: int = 0
 
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from linclass.models.architecture import Architecture
 from linclass.params import Array, Params
 
 
@@ -52,9 +53,11 @@ class Classifier(Protocol):
 class Model(Classifier, Protocol):
     """K models side by side, functions of `params`.
 
-    x is `(n, d)` in the dtype of `params`; y `(n,)` integers in [0, C), or `(n, C)` float for regression.
+    x is `(n, d)` as it is stored: scaling it is the model's first step. y `(n,)` integers in [0, C), or
+    `(n, C)` float for regression.
     """
 
+    architecture: Architecture
     params: Params
     grads: Params
     """Overwritten in place by `backpropagate`, never rebound."""
@@ -70,6 +73,10 @@ class Model(Classifier, Protocol):
 
         Random numbers come from `step`.
         """
+        ...
+
+    def remade(self, **changes: Any) -> Model:
+        """The same models on the same memory, with another scaler or batch_size of their architecture."""
         ...
 
     def select(self, models: int | slice) -> Model:

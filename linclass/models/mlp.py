@@ -8,7 +8,7 @@ from typing import Any
 
 from linclass.models.architecture import Architecture
 from linclass.models.kernels import ACTIVATIONS, stacked
-from linclass.models.layers import Activate, Affine, BatchNorm, Dropout, Layer
+from linclass.models.layers import Activate, Affine, BatchNorm, Dropout, InputAffine, Layer
 from linclass.models.network import Network
 from linclass.params import Array
 
@@ -36,8 +36,8 @@ class MLP(Network):
                 shapes |= {f"gamma{number}": (units,), f"beta{number}": (units,)}
         return shapes
 
-    def _first_layer(self) -> Affine:
-        return Affine("1", self.params, self.grads)
+    def _first_layer(self) -> InputAffine:
+        return InputAffine("1", self.params, self.grads, self.architecture.scaler)
 
     def _other_layers(self) -> list[Layer]:
         own, params, grads = self.architecture, self.params, self.grads

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from linclass.models.architecture import Architecture
 from linclass.models.base import Batch, LayerRow
 from linclass.models.init import initialise
 from linclass.models.kernels import stacked
-from linclass.models.layers import Affine, Layer
+from linclass.models.layers import InputAffine, Layer
 from linclass.models.penalty import Penalty
 from linclass.params import Array, Params
 
@@ -53,8 +54,8 @@ class Network:
         """Name -> shape of the arrays of one model."""
         raise NotImplementedError
 
-    def _first_layer(self) -> Affine:
-        """The layer that sees x `(n, d)`, common to all models."""
+    def _first_layer(self) -> InputAffine:
+        """The layer that sees the rows, common to all models."""
         raise NotImplementedError
 
     def _other_layers(self) -> Sequence[Layer]:
@@ -66,7 +67,13 @@ class Network:
         if self.K == 1:
             return self
         memory = (owner.select(models) for owner in (self.params, self.grads, self.buffers))
-        return type(self)(self.architecture.select(models), *memory)
+        selected = type(self)(self.architecture.select(models), *memory)
+        selected._first.rows = self._first.rows
+        return selected
+
+    def remade(self: Self, **changes: Any) -> Self:
+        """The same models on the same memory, with another scaler or batch_size of their architecture."""
+        return type(self)(replace(self.architecture, **changes), self.params, self.grads, self.buffers)
 
     @property
     def K(self) -> int:
@@ -81,6 +88,10 @@ class Network:
         """The input, then one row a layer."""
         rows = [layer.row for layer in (self._first, *self._rest)]
         return [LayerRow("input", self._first.d), *rows]
+
+    def scaled(self, x: Array) -> Array:
+        """x' `(n, d)`, what the first layer sees of x; valid until the next call."""
+        return self._first.scaled(x)
 
     def scores(self, x: Array) -> Array:
         """`(K, n, C)`; valid until the next call."""
@@ -112,13 +123,16 @@ class Network:
         return Batch(loss / self.total_weight(y), correct)
 
     def input_gradient(self, x: Array, y: Array) -> Array:
-        """`(K, n, d)`: d(loss)/dx in evaluation mode; row i is d(loss_i)/dx_i times its share of the mean."""
+        """`(K, n, d)`: d(loss)/dx' in evaluation mode, x' the scaled rows.
+
+        Row i is d(loss_i)/dx'_i times its share of the mean.
+        """
         dS = self._forward(x, None)
         self._loss(stacked(dS, self.K), y, gradient=True)
         return self._to_input(dS)
 
     def vector_jacobian(self, x: Array, dS: Array) -> Array:
-        """`(K, n, d)`: d(sum_c dS_c scores_c)/dx row by row, evaluation mode; dS `(K, n, C)`."""
+        """`(K, n, d)`: d(sum_c dS_c scores_c)/dx' row by row, evaluation mode; dS `(K, n, C)`."""
         self._forward(x, None)
         return self._to_input(np.array(dS.transpose(1, 0, 2), self.params.dtype).reshape(len(x), -1))
 
@@ -136,7 +150,7 @@ class Network:
         self._first.gradients(dS)
 
     def _to_input(self, dS: Array) -> Array:
-        """From d/d(scores) of the last evaluation pass, `(n, K*C)`, to d/dx `(K, n, d)`."""
+        """From d/d(scores) of the last evaluation pass, `(n, K*C)`, to d/dx' `(K, n, d)`."""
         for layer in reversed(self._rest):
             dS = layer.input_gradient(dS)
         return stacked(self._first.input_gradient(dS), self.K)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,10 @@ class TorchMLP:
         """Itself: there is only one."""
         return self
 
+    def remade(self, **changes: Any) -> TorchMLP:
+        """The same model on the same memory, with another scaler or batch_size of its architecture."""
+        return TorchMLP(replace(self.architecture, **changes), self.params, self.grads, self.buffers)
+
     def layers(self) -> list[LayerRow]:
         """The input, then one row a layer."""
         return self._numpy.layers()
@@ -141,7 +146,7 @@ class TorchMLP:
     def _forward(self, x: Array, step: int | None) -> Tensor:
         """Scores `(n, C)`; step None is evaluation mode."""
         tensors, number = self._tensors, 1
-        a = self._torch.from_numpy(owned(x))
+        a = self._torch.from_numpy(owned(self._numpy.scaled(x)))
         while True:
             a = self._torch.nn.functional.linear(a, tensors[f"W{number}"], tensors[f"b{number}"])
             if f"W{number + 1}" not in tensors:

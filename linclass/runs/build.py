@@ -9,12 +9,11 @@ import numpy as np
 
 from linclass import engine
 from linclass.datasets import augment, batches
-from linclass.datasets.dataset import Dataset, Split
+from linclass.datasets.dataset import Dataset
 from linclass.datasets.inputs import Inputs
 from linclass.datasets.scale import Scaler, check_fits
 from linclass.errors import UsageError
 from linclass.models.base import Model
-from linclass.models.linear import Linear
 from linclass.runs.model import build_model, build_optimizer, replica_seeds
 from linclass.settings import Experiment
 from linclass.training import callbacks, schedules
@@ -31,7 +30,6 @@ class Job:
 
     settings: Experiment
     dataset: Dataset
-    scaler: Scaler
     model: Model
     trainer: Trainer
     train: Inputs
@@ -55,7 +53,6 @@ def build(
     *,
     model: Model | None = None,
     state: TrainState | None = None,
-    scaler: Scaler | None = None,
     threads: int = 1,
     common_order: bool = False,
 ) -> Job:
@@ -76,16 +73,14 @@ def build(
     if len(stack) > 1 and settings.seeds > 1:
         raise ValueError("a stack of several settings has one seed; train replicas one setting at a time")
     seeds = replica_seeds(settings) if len(stack) == 1 else [settings.seed] * len(stack)
-    scaler = scaler or Scaler.fit(dataset.train.x, settings.scaling)
     check_fits(dataset.train.x, settings.scaling, settings.dtype)
     if model is None:
         l2 = np.array([one.l2 for one in stack])
-        model = build_model(settings, dataset.features, len(dataset.classes), seeds=seeds, l2=l2)
-    model, inputs_scaler = scaled_in_model(model, scaler, dataset.train, batch_size, common=len(stack) > 1)
-
-    def inputs(split: Split) -> Inputs:
-        return Inputs(split, inputs_scaler, settings.dtype)
-
+        scaler = Scaler.fit(dataset.train.x, settings.scaling)
+        model = build_model(
+            settings, dataset.features, len(dataset.classes), scaler=scaler, seeds=seeds, l2=l2
+        )
+    model = model.remade(batch_size=batch_size)
     if settings.test and dataset.test is None:
         raise UsageError(f"--test: {dataset.name} has no test split; leave the option out")
     per_epoch = batches.count(len(dataset.train), batch_size, settings.drop_last)
@@ -110,36 +105,17 @@ def build(
         test=settings.test,
         augmentation=augment.parse(settings.augment, dataset),
     )
-    test = inputs(dataset.test) if settings.test and dataset.test is not None else None
+    test = Inputs(dataset.test) if settings.test and dataset.test is not None else None
     return Job(
         settings,
         dataset,
-        scaler,
         model,
         trainer,
-        inputs(dataset.train),
-        inputs(dataset.validation),
+        Inputs(dataset.train),
+        Inputs(dataset.validation),
         test,
         blas_threads=threads if wide else 1,
     )
-
-
-def scaled_in_model(
-    model: Model, scaler: Scaler | None, train: Split, batch_size: int, *, common: bool = True
-) -> tuple[Model, Scaler | None]:
-    """The model, and what its inputs are scaled with: None where the model does it (see `ScaledAffine`).
-
-    common: whether all models of a stack see the same batches.
-
-    That is done for bytes only (with floats of a large mean the sums would cancel), and where a batch has
-    many more rows than scores have columns: scaling the weights of 10 takes as long as scaling 20 rows.
-    """
-    if not isinstance(model, Linear) or scaler is None or train.x.dtype != np.uint8:
-        return model, scaler
-    columns = model.W.shape[1] * (model.K if common else 1)
-    if batch_size >= 5 * columns:
-        return model.of_raw(scaler), None
-    return model, scaler
 
 
 WIDE = 2e7

@@ -49,21 +49,21 @@ def save_weights(
     write_durably(path, npz.pack({**arrays, **_named("params", params), **_named("buffers", buffers)}))
 
 
-def load_weights(path: Path, model: Model) -> tuple[Scaler, Array]:
-    """Fill `model` from a file of `save_weights`; returns its scaler and epoch. Raises DataError."""
+def load_weights(path: Path, model: Model) -> tuple[Model, Array]:
+    """`model` filled from a file of `save_weights`, with its scaler, and its epoch. Raises DataError."""
     expected = {**_named("params", model.params), **_named("buffers", model.buffers)}
     arrays = _read(path, expected, extra=("epoch", "l2", "scaler.gain", "scaler.offset"))
     for name, array in expected.items():
         array[...] = arrays[name]
-    return _scaler_from(arrays), arrays["epoch"]
+    return model.remade(scaler=_scaler_from(arrays)), arrays["epoch"]
 
 
-def save_state(path: Path, state: TrainState, scaler: Scaler, settings: Experiment, previous: Path) -> None:
+def save_state(path: Path, state: TrainState, settings: Experiment, previous: Path) -> None:
     """Write everything that a resumed run needs, durably, and the settings it belongs to.
 
     previous: where the state that was in `path` is kept.
     """
-    arrays = {**_state_arrays(state), **_counters(state), **_scaler_arrays(scaler)}
+    arrays = {**_state_arrays(state), **_counters(state), **_scaler_arrays(state.scaler)}
     arrays["history"] = state.history.table()
     written = {"format": legacy.FORMAT, **settings.to_dict()}
     arrays["settings"] = np.frombuffer(json.dumps(written).encode(), np.uint8)
@@ -72,7 +72,7 @@ def save_state(path: Path, state: TrainState, scaler: Scaler, settings: Experime
 
 def load_state(
     path: Path, state: TrainState, settings: Experiment, allowed: Collection[str] = ()
-) -> tuple[Scaler, Mark | None]:
+) -> Mark | None:
     """Fill `state` (a fresh one of the right shape) from `path`; returns the rows' mark where it has none.
 
     Raises DataError where the file is damaged, or was written under other settings (but for `epochs`, and
@@ -94,7 +94,8 @@ def load_state(
         _check_epoch(state.history, state, label)
     else:
         mark = _mark(path, arrays)
-    return _scaler_from(arrays), mark
+    state.scaler = _scaler_from(arrays)
+    return mark
 
 
 def _mark(path: Path, arrays: Arrays) -> Mark:

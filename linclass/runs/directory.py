@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from linclass import files
-from linclass.datasets.scale import Scaler
 from linclass.errors import DataError, RunTakenError, StorageError, UsageError, one_line, quoted
 from linclass.models.base import Model
 from linclass.params import Array, Params
@@ -80,7 +79,6 @@ class Run:
                 "or start a new run"
             )
         self.manifest |= {"format": legacy.FORMAT, "settings": self.settings.to_dict()}
-        self.scaler: Scaler | None = None
         self.state_file = path / STATE
         self.fell_back = ""
         """Why `load_state` took the state before the last one; empty if it did not."""
@@ -147,7 +145,7 @@ class Run:
         state = TrainState.initial(model, build_optimizer(settings), test=settings.test)
         # of the data the digest tells whether they are the same; their file may have moved
         allowed = ["dataset", *(str(entry["field"]) for entry in self.allowed)]
-        scaler, mark = checkpoint.load_state(file, state, self.settings, allowed)
+        mark = checkpoint.load_state(file, state, self.settings, allowed)
         self.lost_log = None
         if mark is not None:
             path = self.path / LOG
@@ -157,8 +155,8 @@ class Run:
                 if training:
                     raise
                 self.lost_log = error
-        self.scaler, self.state_file = scaler, file
-        return state, model
+        self.state_file = file
+        return state, model.remade(scaler=state.scaler)
 
     def _other_weights(self) -> str:
         """What there is to go on with where the state is lost, for a message."""
@@ -213,7 +211,7 @@ class Run:
             return self._best()[0]
         model = self.blank_model()
         if str(weights) in map(str, self.snapshots):
-            self.scaler, _ = checkpoint.load_weights(self.path / "snapshots" / f"{weights}.npz", model)
+            model, _ = checkpoint.load_weights(self.path / "snapshots" / f"{weights}.npz", model)
         else:
             known = ", ".join(["last", "best", *map(str, self.snapshots)])
             raise UsageError(f"no weights {weights!r} in {self.path}: expected one of {known}")
@@ -229,9 +227,7 @@ class Run:
             for k in range(model.K):
                 state.restore_best(k)
             return model, state.best_epoch
-        model = self.blank_model()
-        self.scaler, epochs = checkpoint.load_weights(self.path / "best.npz", model)
-        return model, epochs
+        return checkpoint.load_weights(self.path / "best.npz", self.blank_model())
 
     def epoch_of(self, weights: str | int, k: int = 0) -> int:
         """The epoch that model k's `weights` are from; a diverged model's last weights are its best ones."""
@@ -250,13 +246,6 @@ class Run:
     def frames(self, k: int = 0) -> list[tuple[int, Array]]:
         """(epoch, W `(C, d)`) of model k at each snapshot."""
         return [(epoch, first_layer(self.model(epoch).params)[k].copy()) for epoch in self.snapshots]
-
-    def loaded_scaler(self) -> Scaler:
-        """The input scaling that belongs to the weights."""
-        if self.scaler is None:
-            self.load_state()
-        assert self.scaler is not None
-        return self.scaler
 
     def draw_templates(
         self,
@@ -296,11 +285,10 @@ class Run:
                 "that can be written, and resume the copy"
             ) from self.unwritable
 
-    def start(self, state: TrainState, scaler: Scaler) -> None:
+    def start(self, state: TrainState) -> None:
         """Write the empty values.csv and the state before the first step."""
         files.make_directory(self.path / "snapshots")
         files.write_durably(self.path / LOG, state.history.header().encode())
-        self.scaler = scaler
         self.append(state, [])
         self.write_status("running", state)
 
@@ -335,16 +323,15 @@ class Run:
 
     def append(self, state: TrainState, rows: Sequence[Row]) -> None:
         """Add rows to values.csv, then save the state that knows of them."""
-        assert self.scaler is not None
         if rows:
             files.append_durably(self.path / LOG, state.history.lines(rows).encode())
-        checkpoint.save_state(self.path / STATE, state, self.scaler, self.settings, self.path / PREVIOUS)
+        checkpoint.save_state(self.path / STATE, state, self.settings, self.path / PREVIOUS)
 
     def snapshot(self, state: TrainState) -> None:
         """Keep the weights and draw the pictures of the last finished epoch."""
         epoch = state.epoch
         path = self.path / "snapshots" / f"{epoch}.npz"
-        self._save_weights(path, state.params, state.buffers, np.asarray(epoch))
+        self._save_weights(path, state, state.params, state.buffers, np.asarray(epoch))
         pictures.draw_curves(self.path, self.subject, state.history)
         picture = self.path / f"{epoch}_weights.png"
         pictures.draw_weights(picture, self.subject, first_layer(state.params)[0], epoch)
@@ -355,12 +342,11 @@ class Run:
         """x `(n, d)` as the data has it -> scores `(K, n, C)` of the state's models."""
 
         def predict(x: Array) -> Array:
-            assert self.scaler is not None
-            model = self.blank_model()
+            model = self.blank_model().remade(scaler=state.scaler)
             for owner, now in ((model.params, state.params), (model.buffers, state.buffers)):
                 for name, array in owner.items():
                     array[...] = now[name]
-            return model.scores(self.scaler.transform(x, self.settings.dtype))
+            return model.scores(x)
 
         return predict
 
@@ -371,7 +357,7 @@ class Run:
 
     def finish(self, state: TrainState, word: str) -> None:
         """Write best.npz, the animation and the closing status."""
-        self._save_weights(self.path / "best.npz", state.best, state.best_buffers, state.best_epoch)
+        self._save_weights(self.path / "best.npz", state, state.best, state.best_buffers, state.best_epoch)
         if word == "diverged" and len(state.history):
             pictures.draw_curves(self.path, self.subject, state.history)
         if word == "finished":
@@ -400,10 +386,11 @@ class Run:
         """run.json, from `manifest`."""
         files.write_sealed(self.path / "run.json", self.manifest)
 
-    def _save_weights(self, path: Path, params: Params, buffers: Params, epoch: Array) -> None:
-        assert self.scaler is not None
+    def _save_weights(
+        self, path: Path, state: TrainState, params: Params, buffers: Params, epoch: Array
+    ) -> None:
         l2 = np.asarray(self.settings.l2)
-        checkpoint.save_weights(path, params, buffers, self.scaler, epoch, l2)
+        checkpoint.save_weights(path, params, buffers, state.scaler, epoch, l2)
 
 
 def readable(settings: Experiment) -> Experiment:

@@ -21,7 +21,6 @@ import numpy as np
 from linclass import __version__, engine
 from linclass.datasets import batches
 from linclass.datasets.dataset import Dataset
-from linclass.datasets.inputs import Inputs
 from linclass.errors import DivergedError, InterruptedRun, decimal
 from linclass.metrics import Interval, mean_interval
 from linclass.models.base import Model
@@ -90,7 +89,7 @@ def run(
         job = build(named(settings, dataset), dataset, threads=threads)
         manifest, needed = _manifest(job, threads, origin), space_needed(job.trainer.state, settings)
         with claim(name, out, overwrite=overwrite, manifest=manifest, needed=needed) as directory:
-            directory.start(job.trainer.state, job.scaler)
+            directory.start(job.trainer.state)
             if profile is not None:
                 profile.watch(job.trainer, job.train)
             return _train(job, directory, listener)
@@ -148,8 +147,7 @@ def resume(
         directory.write_manifest()
         directory.continue_from(state)
         _restore_log(directory, state, listener)
-        cores, scaler = threads or directory.threads, directory.loaded_scaler()
-        job = build(settings, data, model=model, state=state, scaler=scaler, threads=cores)
+        job = build(settings, data, model=model, state=state, threads=threads or directory.threads)
         return _train(job, directory, listener)
 
 
@@ -221,7 +219,7 @@ def keep_trained(
     state.active[:] = False
     manifest = _manifest(job, engine.DEFAULT_THREADS, note)
     with claim(out.name, out, overwrite=True, manifest=manifest) as directory:
-        directory.start(state, job.scaler)
+        directory.start(state)
         directory.append(state, history.rows)
         directory.snapshot(state)
         directory.note(note)
@@ -283,8 +281,9 @@ def ended_worse(job: Job) -> dict[int, str]:
     What it began with is worked out anew, so that a resumed run knows it too.
     """
     settings, dataset = job.settings, job.dataset
-    start = build_model(settings, dataset.features, len(dataset.classes))
-    x, y = Inputs(dataset.train, job.scaler, settings.dtype).rows(slice(0, HEALTH_ROWS))
+    scaler = job.model.architecture.scaler
+    start = build_model(settings, dataset.features, len(dataset.classes), scaler=scaler)
+    x, y = dataset.train.x[:HEALTH_ROWS], dataset.train.y[:HEALTH_ROWS]
     began = start.loss_sums(x, y)[0] / len(x) + start.penalty()
     ended = job.trainer.state.history.last("train_cost")
     is_worse = (ended >= WORSE * began) & ~job.trainer.state.diverged

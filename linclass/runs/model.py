@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from linclass.datasets.scale import IDENTITY, Scaler
 from linclass.models.architecture import Architecture
 from linclass.models.base import Model
 from linclass.models.linear import Linear
@@ -26,11 +27,14 @@ def build_model(
     features: int,
     classes: int,
     *,
+    scaler: Scaler = IDENTITY,
     seeds: Sequence[int] | None = None,
     l2: Array | float | None = None,
 ) -> Model:
     """The model of `settings`, freshly initialised; see `architecture_of`."""
-    return MODELS[settings.model](architecture_of(settings, features, classes, seeds=seeds, l2=l2))
+    return MODELS[settings.model](
+        architecture_of(settings, features, classes, scaler=scaler, seeds=seeds, l2=l2)
+    )
 
 
 def architecture_of(
@@ -38,6 +42,7 @@ def architecture_of(
     features: int,
     classes: int,
     *,
+    scaler: Scaler = IDENTITY,
     seeds: Sequence[int] | None = None,
     l2: Array | float | None = None,
 ) -> Architecture:
@@ -63,6 +68,7 @@ def architecture_of(
         init=settings.init,
         init_std=settings.init_std,
         dtype=settings.dtype,
+        scaler=scaler,
     )
 
 

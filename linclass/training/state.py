@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from linclass.datasets.scale import Scaler
 from linclass.models.base import Model
 from linclass.params import Array, Params
 from linclass.training.history import History
@@ -24,6 +25,7 @@ class TrainState:
         running_loss, running_correct, running_rows: `(K,)` sums over the current epoch's batches so far.
         best, best_buffers, best_epoch: the weights with the lowest validation loss, the running statistics
             that go with them, and the epoch they are from.
+        scaler: the first step of the models, which training does not change.
     """
 
     step: int
@@ -40,6 +42,7 @@ class TrainState:
     best: Params
     best_buffers: Params
     best_epoch: Array
+    scaler: Scaler
 
     @classmethod
     def initial(cls, model: Model, optimizer: Optimizer, *, test: bool = False) -> TrainState:
@@ -60,6 +63,7 @@ class TrainState:
             best=model.params.copy(),
             best_buffers=model.buffers.copy(),
             best_epoch=np.zeros(K, np.int64),
+            scaler=model.architecture.scaler,
         )
 
     def keep_best(self, k: int, epoch: int) -> None:

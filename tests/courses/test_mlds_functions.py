@@ -9,7 +9,7 @@ import pytest
 
 from linclass import plots
 from linclass.cli.console import call
-from linclass.courses.claims import VERDICTS, Study, all_rows, prepared, trained
+from linclass.courses.claims import VERDICTS, Study, prepared, trained
 from linclass.datasets.functions import FUNCTIONS, grid
 from linclass.errors import UsageError
 
@@ -81,14 +81,6 @@ def test_the_lower_plateau_is_the_best_function_with_one_bend() -> None:
         errors.append(np.mean((y - basis @ np.linalg.lstsq(basis, y, rcond=None)[0]) ** 2))
     assert min(errors) == pytest.approx(plateaus["one bend: 0.0609"], abs=1e-4)
     assert errors[-1] == pytest.approx(plateaus["a constant: 0.0947"], abs=1e-4)
-
-
-def test_all_rows_are_a_copy_of_the_training_split() -> None:
-    job = prepared(study("mlds_minimal_ratio").settings.replace(seeds=1))
-    x, y = all_rows(job)
-    job.train.rows(slice(0, 3))
-    assert np.array_equal(x, job.dataset.train.x)
-    assert np.array_equal(y, job.dataset.train.y)
 
 
 def test_pictures_refuse_what_does_not_fit() -> None:
