@@ -337,7 +337,7 @@ def test_without_torch_the_module_imports_and_says_how_to_get_it(monkeypatch, ma
 
 
 def test_importing_the_module_does_not_import_torch():
-    code = f"import sys, {torch_net.__name__}, linclass.parity; sys.exit('torch' in sys.modules)"
+    code = f"import sys, {torch_net.__name__}, linclass.analysis.parity; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
