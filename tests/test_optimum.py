@@ -213,3 +213,22 @@ def test_label_smoothing_has_a_finite_minimum_where_the_classes_are_separated():
     assert found[s].cost == pytest.approx(-np.sum(Y * np.log(Y)), abs=1e-9)
     assert not found[0.0].converged
     assert "no finite minimum" in found[0.0].message
+
+
+@pytest.mark.parametrize("weights", ["balanced", {0: 1.0, 1: 5.0, 2: 0.5}], ids=str)
+def test_class_weights_have_scikit_learns_minimum(rows, weights):
+    """scikit-learn's J: C sum(w loss) + sum(W^2) / 2 = C sum(w) (loss + sum(W^2) / (2 C sum(w)))."""
+    linear_model = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
+    counts = np.bincount(rows.y)
+    w = N / (C * counts) if weights == "balanced" else np.array([*weights.values()])
+    l2 = 0.1
+    theirs = linear_model.LogisticRegression(
+        C=1 / (2 * l2 * w[rows.y].sum()), class_weight=weights, tol=1e-10, max_iter=1000
+    ).fit(rows.x, rows.y)
+    for chunk_size in (N, 7):
+        model = Linear.create(D, C, l2=l2, loss=make_loss(class_weights=w))
+        found = minimise(model, rows, chunk_size=chunk_size)
+        assert found.converged
+        np.testing.assert_allclose(model.W[0], theirs.coef_, atol=1e-6)
+        b = theirs.intercept_ - theirs.intercept_.mean()
+        np.testing.assert_allclose(model.b[0] - model.b[0].mean(), b, atol=1e-6)

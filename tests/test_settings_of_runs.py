@@ -98,7 +98,9 @@ class Trained(NamedTuple):
 
 @pytest.fixture
 def only_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is drawn, and each data set is read once."""
+    """Nothing is drawn, each data set is read once, and its rows come in several chunks."""
+    for module, size in (("surface", 40), ("sharpness", 40), ("sensitivity", 1)):
+        monkeypatch.setattr(f"linclass.landscape.{module}.CHUNK", size)
     monkeypatch.setattr(run_data, "load_data", lambda settings, *_: read_once(settings))
     monkeypatch.setattr(of_runs, "_found", lambda table, figure, out, path, kind: of_runs.Found(table, path))
     for figure in ("panels", "plane"):
@@ -329,6 +331,7 @@ def test_sharpness(name: str, trained: Callable[[str], Trained], monkeypatch: py
         ends = [weights | {last: weights[last] + sign * h} for sign in (1, -1)]
         ahead, behind = (mean_loss(scores(x, of, w, statistics), y, of) for w in ends)
         total += abs(ahead - behind) / 2e-4 * (abs(weights[last][i]) + 1)
+    assert abs(seen[0].random[of.k]) <= 1.1 * seen[0].ascent[of.k]
     assert seen[0].ascent[of.k] >= 0.9 * 100 * of_runs.EPSILONS[0] * total / (1 + seen[0].loss[of.k])
 
 
