@@ -32,7 +32,7 @@ def make() -> Trainer:
 
 def test_every_part_is_measured_once_and_the_numbers_stay_the_same() -> None:
     plain, watched, profile, train = make(), make(), Profile(), inputs()
-    profile.watch(watched, train)
+    watched.time_with(profile.timer)
     plain.fit(inputs(), epochs=3, valid=inputs())
     started = time.perf_counter()
     watched.fit(train, epochs=3, valid=inputs())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, Protocol
 
 from linclass.models.architecture import Architecture
@@ -14,6 +15,16 @@ class Batch(NamedTuple):
 
     loss: Array
     correct: Array
+
+
+Timer = Callable[[str], AbstractContextManager[None]]
+"""The name of a part of the work -> what times it while it is done."""
+_UNTIMED = nullcontext()
+
+
+def untimed(part: str) -> AbstractContextManager[None]:
+    """No time is taken."""
+    return _UNTIMED
 
 
 class LayerRow(NamedTuple):
@@ -61,6 +72,8 @@ class Model(Classifier, Protocol):
     params: Params
     grads: Params
     """Overwritten in place by `backpropagate`, never rebound."""
+    timer: Timer
+    """Told of the part "backward" of `backpropagate`, where a model has one."""
     buffers: Params
     """Running statistics: saved, never differentiated, decayed or counted as parameters."""
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from linclass.models.architecture import Architecture
-from linclass.models.base import Batch, LayerRow
+from linclass.models.base import Batch, LayerRow, Timer, untimed
 from linclass.models.init import initialise
 from linclass.models.kernels import stacked
 from linclass.models.layers import InputAffine, Layer
@@ -42,6 +42,7 @@ class Network:
         self.architecture, self.params = architecture, params
         self.grads = params.zeros_like() if grads is None else grads
         self.buffers = _running_statistics(params) if buffers is None else buffers
+        self.timer: Timer = untimed
         self._first = self._first_layer()
         self._rest = self._other_layers()
         self._loss = architecture.make_loss()
@@ -117,7 +118,8 @@ class Network:
         """Fills `grads`, updates `buffers`; returns mean loss and correct predictions, `(K,)` each."""
         dS = self._forward(x, step)
         loss, correct = self._loss(stacked(dS, self.K), y, gradient=True)
-        self._backward(dS)
+        with self.timer("backward"):
+            self._backward(dS)
         # dJ/dW = d(loss)/dW + 2 lambda W
         self._penalty.add_gradient(self._weight_grads)
         return Batch(loss / self.total_weight(y), correct)

@@ -17,7 +17,7 @@ from linclass import engine, rng
 from linclass.errors import UsageError, missing
 from linclass.models import kernels
 from linclass.models.architecture import Architecture
-from linclass.models.base import Batch, LayerRow
+from linclass.models.base import Batch, LayerRow, Timer, untimed
 from linclass.models.layers import BatchNorm
 from linclass.models.mlp import MLP
 from linclass.params import Array, Params
@@ -59,6 +59,7 @@ class TorchMLP:
     """
 
     K = 1
+    timer: Timer
 
     def __init__(
         self,
@@ -67,7 +68,7 @@ class TorchMLP:
         grads: Params | None = None,
         buffers: Params | None = None,
     ) -> None:
-        self._torch = torch_module()
+        self._torch, self.timer = torch_module(), untimed
         _check(architecture)
         # the same network in numpy, on the same memory: it checks the options and knows layers and penalty
         self._numpy = MLP(architecture, params, grads, buffers)

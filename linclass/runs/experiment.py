@@ -91,7 +91,7 @@ def run(
         with claim(name, out, overwrite=overwrite, manifest=manifest, needed=needed) as directory:
             directory.start(job.trainer.state)
             if profile is not None:
-                profile.watch(job.trainer, job.train)
+                job.trainer.time_with(profile.timer)
             return _train(job, directory, listener)
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from linclass.models.base import Model
+from linclass.models.base import Model, Timer, untimed
 from linclass.params import Array, finite, surely_finite
 from linclass.training.optim import Optimizer, Slots
 from linclass.training.state import TrainState
@@ -48,6 +48,7 @@ class Replicas:
     ) -> None:
         self.models, self.seed, self.model, self.optimizer = models, seed, model, optimizer
         self.slots, self.state, self.diverge = slots, state, diverge
+        self.timer: Timer = untimed
 
     @property
     def active(self) -> Array:
@@ -59,11 +60,13 @@ class Replicas:
         """theta <- update(theta, dJ/dtheta), for the models that are still active; lr `(K,)`, of these."""
         state, model, params = self.state, self.model, self.model.params
         stopped = self._copies(~self.active)
-        loss, correct = model.backpropagate(x, y, step=state.step)
+        with self.timer("forward"):
+            loss, correct = model.backpropagate(x, y, step=state.step)
         # the penalty is looked at after the update before it, but for the first
         cost = loss if state.step else loss + model.penalty()
         stopped += self._check_cost(cost, lr)
-        self.optimizer.update(params, model.grads, self.slots, lr, state.step)
+        with self.timer("update"):
+            self.optimizer.update(params, model.grads, self.slots, lr, state.step)
         for flat, k, row in stopped:
             flat[k] = row
         self._check_params(lr)

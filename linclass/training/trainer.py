@@ -21,7 +21,7 @@ from linclass.datasets import batches
 from linclass.datasets.augment import Augmentation
 from linclass.datasets.inputs import Change, Inputs, Order
 from linclass.errors import DivergedError
-from linclass.models.base import Model
+from linclass.models.base import Model, Timer, untimed
 from linclass.params import Array
 from linclass.training.evaluate import Evaluations, Splits, evaluate_all, fraction
 from linclass.training.optim import Optimizer
@@ -76,6 +76,7 @@ class Trainer:
         self.callbacks = list(callbacks)
         self.state = TrainState.initial(model, optimizer, test=test) if state is None else state
         self.replicas = self._make_replicas(seed)
+        self.timer: Timer = untimed
         self.stop_requested = False
         self.batches_per_epoch = 0
         self._ended_at = 0.0
@@ -100,6 +101,12 @@ class Trainer:
             )
         return replicas
 
+    def time_with(self, timer: Timer) -> None:
+        """Tell `timer` of all parts of the work, which are those of `profile.PARTS`."""
+        self.timer = timer
+        for one in self.replicas:
+            one.timer = one.model.timer = timer
+
     def fit(self, train: Inputs, *, epochs: int, valid: Inputs, test: Inputs | None = None) -> TrainState:
         """Train until `epochs` epochs are done in all, every model has stopped, or a stop is requested.
 
@@ -112,7 +119,7 @@ class Trainer:
         self._each("on_fit_start")
         self._ended_at = time.perf_counter()
         # a diverging model overflows; it is recognised by its cost, not by warnings
-        with np.errstate(over="ignore", invalid="ignore"):
+        with self.timer("rest"), np.errstate(over="ignore", invalid="ignore"):
             while self.state.epoch < epochs and self.state.active.any() and not self.stop_requested:
                 if self._train_epoch(train):
                     self._end_epoch(self._evaluate(splits), train)
@@ -130,7 +137,8 @@ class Trainer:
             lr = self._learning_rates(state.step)
             for one, stream in zip(self.replicas, streams, strict=True):
                 if one.active.any():
-                    x, y = next(stream)
+                    with self.timer("data"):
+                        x, y = next(stream)
                     one.step(x, y, lr[one.models])
             self._tell_diverged()
             state.step += 1
@@ -165,7 +173,8 @@ class Trainer:
         return lr if lr.shape == (self.model.K,) else np.full(self.model.K, lr)
 
     def _evaluate(self, splits: Splits) -> Evaluations:
-        return evaluate_all([one.model for one in self.replicas], splits)
+        with self.timer("evaluation"):
+            return evaluate_all([one.model for one in self.replicas], splits)
 
     def _end_epoch(self, evaluations: Evaluations, train: Inputs) -> None:
         """Append the epoch's rows to the history, and let the callbacks look."""
@@ -231,5 +240,6 @@ class Trainer:
                 callback.on_diverged(self, k, self._divergence)
 
     def _each(self, hook: str) -> None:
-        for callback in self.callbacks:
-            getattr(callback, hook)(self)
+        with self.timer("output"):
+            for callback in self.callbacks:
+                getattr(callback, hook)(self)
