@@ -268,9 +268,12 @@ def test_layers(name: str, trained: Callable[[str], Trained]) -> None:
     of = trained(name)
     (layers,) = of_run.layers_of_run(of.path, k=of.k).values()
     assert len(layers) == len(of.settings.hidden_sizes)
-    if layers and not of.settings.batch_norm:
-        weights, _ = of_model(of, of.k)
+    if layers:
+        weights, running = of_model(of, of.k)
         z = scaled(of.data.train.x[:200], of) @ weights["W1"].T + weights["b1"]
+        if of.settings.batch_norm:
+            u = (z - running["mean1"]) / np.sqrt(running["variance1"] + 1e-5)
+            z = weights["gamma1"] * u + weights["beta1"]
         assert layers[0].std == near(float(ACTIVATIONS[of.settings.activation](z).std()))
 
 
