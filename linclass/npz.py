@@ -161,7 +161,7 @@ def _checked_members(
     missing = sorted(set(required) - set(names))
     unknown = sorted(set(names) - set(required) - set(optional))
     if missing or unknown or len(set(names)) != len(names):
-        found = quoted(", ".join(names[:12]), 200)[1:-1] or "nothing"
+        found = quoted(", ".join(names[:12]), 180)[1:-1] or "nothing"
         reason = f"{missing[0]} is missing" if missing else "one is there twice"
         if unknown:
             reason = f"{quoted(unknown[0])[1:-1]} is none of them"

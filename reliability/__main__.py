@@ -117,6 +117,17 @@ def golden(other: Path, names: tuple[str, ...], within: float) -> None:
         raise CheckFailedError(f"a number differs by more than {within:g}")
 
 
+@cli.command()
+@click.option("--names", is_flag=True, help="also name the functions of a step")
+def house(names: bool) -> None:
+    """Count what a reader must open: places, users, and what one step of the linear model runs."""
+    from reliability.house import step, table
+
+    print_table(table())
+    if names:
+        say("\n".join(step().names))
+
+
 def _memory() -> Path | None:
     """A file system in memory, where there is one: what was written is the kernel's, synced or not."""
     return Path("/dev/shm") if Path("/dev/shm").is_dir() else None

@@ -119,7 +119,7 @@ def linclass(
 ) -> subprocess.CompletedProcess:
     options = {"dataset": settings.dataset, "epochs": 3, "batch-size": 20, "eta": 0.1, **changes}
     arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
-    start = f"{program}; import sys; from linclass.cli import main; sys.argv[0] = 'linclass'; main()"
+    start = f"{program}; import sys; from linclass.cli.main import main; sys.argv[0] = 'linclass'; main()"
     command = [sys.executable, "-c", start, "train", *arguments, "--out", str(out), "--quiet"]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 

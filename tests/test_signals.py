@@ -80,7 +80,8 @@ def test_a_signal_in_a_long_epoch_saves_the_batch_it_is_at(tmp_path: Path, numbe
 def test_a_second_interrupt_ends_the_command_without_another_save(tmp_path: Path) -> None:
     """Sent together: the first asks for an orderly end, the second does not wait for it."""
     program = (
-        "import signal, sys; from linclass.training.replicas import Replicas; from linclass.cli import main\n"
+        "import signal, sys; from linclass.training.replicas import Replicas\n"
+        "from linclass.cli.main import main\n"
         "original = Replicas.step\n"
         "def twice(self, *arguments):\n"
         "    original(self, *arguments)\n"
@@ -111,7 +112,7 @@ def test_of_two_runs_in_one_directory_the_second_changes_nothing(tmp_path: Path)
     """The first waits in its first batch, so that nothing but the second could change the directory."""
     data, out = write(tmp_path / "own.npz"), tmp_path / "r"
     program = (
-        "import time; from linclass.training.replicas import Replicas; from linclass.cli import main\n"
+        "import time; from linclass.training.replicas import Replicas; from linclass.cli.main import main\n"
         "Replicas.step = lambda *_: (print('waiting', flush=True), time.sleep(600)); main()"
     )
     options = ["--dataset", str(data), "--out", str(out), "--batch-size", "20"]
@@ -202,7 +203,7 @@ def test_a_pixel_that_overflows_ends_the_run_within_its_batch(tmp_path: Path) ->
     np.savez(tmp_path / "own.npz", x_train=x, y_train=y, x_test=x[:5], y_test=y[:5])
     settings = Experiment(
         dataset=str(tmp_path / "own.npz"), scaling="raw", shuffle="none", batch_size=5, val_size=3, eta=1e-3
-    ).replace(dtype="float64", init_std=10.0)
+    ).replace(dtype="float64", init_std=10.0, split="all")
     with pytest.raises(
         DivergedError, match=r"at epoch 1, batch 6, with eta = 0\.001.*--eta 0\.0001"
     ) as caught:

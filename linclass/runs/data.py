@@ -70,8 +70,9 @@ def note_data(
     searched: fields that have other values than these too.
     """
     for name, why in without_effect(settings, dataset, searched).items():
-        value = shown(getattr(settings, name))
-        listener.warning(f"{option_name(name)} {value} has no effect: {why}; leave it out")
+        value = getattr(settings, name)
+        given = option_name(name) if value is True else f"{option_name(name)} {shown(value)}"
+        listener.warning(f"{given} has no effect: {why}; leave it out")
     if dataset.remark:
         listener.note(dataset.remark)
     if dataset.is_sample and not settings.dataset.endswith("-sample"):
