@@ -16,7 +16,7 @@ from old_runs.make import GRID, LONGER, RUNS, SWEEP, expected
 
 import linclass
 from linclass import Experiment, engine, files, npz
-from linclass.errors import DataError, RunTakenError
+from linclass.errors import DataError, RunTakenError, UsageError
 from linclass.runs import checkpoint, legacy
 from linclass.search import grid_search
 
@@ -180,3 +180,10 @@ def test_what_format_1_did_not_record_is_not_filled_from_todays_defaults(
     assert legacy.translated({}, 1).keys() == fields.keys(), "a new field needs its legacy meaning"
     monkeypatch.setattr(fields["batch_size"], "default", 7)
     assert legacy.experiment({}, 1).batch_size == 100
+
+
+def test_balanced_class_weights_of_an_old_run_are_asked_for_by_number(tmp_path: Path) -> None:
+    """It did not record how many rows each class has."""
+    path = place("linear", tmp_path)
+    with pytest.raises(UsageError, match=r"--class-weights balanced: .* expected 10 numbers, one for each"):
+        linclass.resume(path, epochs=9, changes={"class_weights": "balanced"}, allow=["class_weights"])

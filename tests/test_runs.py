@@ -13,11 +13,16 @@ import numpy as np
 import pytest
 
 import linclass
-from linclass import files
+from linclass import files, plots
 from linclass.datasets.inputs import Inputs
 from linclass.datasets.scale import Scaler
 from linclass.errors import DataError, DivergedError, InterruptedRun, RunTakenError, StorageError, UsageError
-from linclass.evaluation.of_run import evaluate_run
+from linclass.evaluation.of_run import evaluate_run, score_run
+from linclass.landscape.of_runs import (
+    interpolate,
+    measure_sharpness,
+    random_plane,
+)
 from linclass.runs.build import build
 from linclass.runs.data import load_data
 from linclass.runs.directory import load_run
@@ -245,6 +250,26 @@ def test_overwriting_removes_the_run_and_nothing_else(own_npz: Path, tmp_path: P
     assert (tmp_path / "r/my_loss.png").read_text() == "mine"
 
 
+def test_overwriting_removes_the_pictures_that_other_commands_drew(own_npz: Path, tmp_path: Path) -> None:
+    wanted, path = settings(own_npz, epochs=2, seeds=2, snapshot_every=1), tmp_path / "r"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "save", lambda figure, file: file.write_text("a picture"))
+        other = run(wanted.replace(seed=5, epochs=1), out=tmp_path / "the-other.1").path
+        run(wanted, out=path)
+        of_training = set(path.glob("*.png"))
+        score_run(path, weights="1,2").draw()
+        interpolate(path, other, steps=3)
+        random_plane(path, steps=2)
+        measure_sharpness(path, rows=9)
+        for name in ("last_class_replica1.png", "class_replica1.gif", "1_shared.png"):
+            (path / f"templates_{name}").write_text("of images")
+        assert len(set(path.glob("*.png")) - of_training) == 3 + 3 + 2
+        run(wanted.replace(epochs=1), out=path, overwrite=True)
+    assert {file.name for file in [*path.glob("*.png"), *path.glob("*.gif")]} == {
+        f"1_{kind}.png" for kind in ("loss", "accuracy", "difference")
+    }
+
+
 def test_a_locked_directory_is_left_alone(own_npz: Path, tmp_path: Path) -> None:
     run(settings(own_npz, epochs=1), out=tmp_path / "r")
     before = {path: path.read_bytes() for path in (tmp_path / "r").rglob("*") if path.is_file()}
@@ -297,6 +322,18 @@ def test_of_several_models_only_some_ended_worse(own_npz: Path) -> None:
     ((k, text),) = ended_worse(job).items()
     assert k == 1
     assert " 2e+03 times what it began with (1." in text
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_small_class_weights_are_no_divergence(own_npz: Path, tmp_path: Path) -> None:
+    """A factor common to all weights changes nothing: neither numbers nor what they are compared with."""
+    found = []
+    for weights in ("1,2,3", "1e-6,2e-6,3e-6"):
+        chosen = settings(own_npz, class_weights=weights, epochs=2)
+        path = run(chosen, out=tmp_path / weights).path
+        assert load_run(path).status["status"] == "finished"
+        found.append(load_run(path).history.last("train_cost")[0])
+    assert found[0] == pytest.approx(found[1], rel=1e-12)
 
 
 def test_overfitting_stops_the_run_and_is_written_down(own_npz: Path, tmp_path: Path) -> None:

@@ -39,8 +39,9 @@ _PICTURES = 500_000
 """Bytes that the pictures of a snapshot take at most, about; measured on CIFAR-10."""
 _PICTURE = re.compile(
     r"[0-9]+_(loss|accuracy|difference|weights|function)\.png|weights\.gif|published\.png"
-    r"|landscape_\w+\.png|templates_(\w+_)?(class|shared|symmetric)\.(png|gif)"
-    r"|(train|validation|test)_(confusion|calibration|mistakes|probabilities)\.png"
+    r"|landscape_(interpolation|plane|trajectory|sensitivity|sharpness)(_.+)?\.png"
+    r"|templates_(\w+_)?(class|shared|symmetric)(_replica[0-9]+)?\.(png|gif)"
+    r"|(train|validation|test)_([\w-]+_)?(confusion|calibration|mistakes|probabilities)\.png"
 )
 
 
@@ -111,7 +112,13 @@ class Run:
     def decided(self, settings: Experiment) -> Experiment:
         """`settings` with what this run's training rows decide; see `Experiment.decided`."""
         data = self.manifest["data"]
-        return settings.decided(data["rows"]["train"], data.get("rows_of_classes", {}))
+        rows_of_classes = data.get("rows_of_classes", {})
+        if settings.class_weights == "balanced" and not rows_of_classes:
+            raise UsageError(
+                f"--class-weights balanced: {self.path} was made before runs knew the rows of each class; "
+                f"expected {len(self.subject.classes)} numbers, one for each class"
+            )
+        return settings.decided(data["rows"]["train"], rows_of_classes)
 
     def blank_model(self, settings: Experiment | None = None) -> Model:
         """A model of this run's shape, before training."""

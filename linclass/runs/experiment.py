@@ -284,7 +284,7 @@ def ended_worse(job: Job) -> dict[int, str]:
     scaler = job.model.architecture.scaler
     start = build_model(settings, dataset.features, len(dataset.classes), scaler=scaler)
     x, y = dataset.train.x[:HEALTH_ROWS], dataset.train.y[:HEALTH_ROWS]
-    began = start.loss_sums(x, y)[0] / len(x) + start.penalty()
+    began = start.loss(x, y) + start.penalty()
     ended = job.trainer.state.history.last("train_cost")
     is_worse = (ended >= WORSE * began) & ~job.trainer.state.diverged
     return {
