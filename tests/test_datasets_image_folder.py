@@ -93,6 +93,26 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch, capsys) -> None:
     assert call(cli, ["evaluate", "run", "--on", "validation", "--no-details", "--dataset", "moved"]) == 0
 
 
+def test_images_to_predict_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    names = ["1.png", "2.png", "10.png", "b/3.png", "b/a.png"]
+    flat = [put(tmp_path / "flat" / name) for name in names[:3]]
+    assert np.array_equal(read_rows(tmp_path / "flat", 72), flat)
+    nested = [put(tmp_path / "nested" / "c" / name) for name in names]
+    assert np.array_equal(read_rows(tmp_path / "nested", 72), nested)
+    assert np.array_equal(read_rows(tmp_path / "flat" / "2.png", 72), flat[1:2])
+
+
+def test_images_to_predict_have_the_channels_of_the_model(tmp_path: Path) -> None:
+    grey = put(tmp_path / "grey" / "1.png", "L")
+    assert np.array_equal(read_rows(tmp_path / "grey", 72), [np.tile(grey, 3)])
+    put(tmp_path / "colour" / "1.png")
+    with Image.open(tmp_path / "colour" / "1.png") as image:
+        wanted = np.asarray(image.convert("L")).ravel()
+    assert np.array_equal(read_rows(tmp_path / "colour", 24), [wanted])
+    with pytest.raises(DataError, match="rows of 72 numbers; expected 30"):
+        read_rows(tmp_path / "colour", 30)
+
+
 def test_faults_are_one_line(tmp_path: Path) -> None:
     def refused(reason: str) -> None:
         with pytest.raises(DataError) as caught:

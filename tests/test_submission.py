@@ -138,7 +138,7 @@ IMAGES = np.zeros((2, 28, 28), np.uint8)
         ("a.gz", gzip.compress(idx(IMAGES))[:-9], "breaks off"),
         ("a.gz", b"\x1f\x8b" + bytes(30), "not a whole gzip file"),
         ("a.gz", gzip.compress(b"hello"), "an IDX file of images, or a name that ends in"),
-        ("a.png", b"\x89PNG" + bytes(30), "begins with the bytes 89 50 4e 47"),
+        ("a.png", b"\x89PNG" + bytes(30), "not a readable image: it is none of PNG"),
         ("labels", idx(np.zeros(100, np.uint8)), "expected 00 00 08 03"),
         ("empty", b"", r"begins with the bytes \(none\)"),
         ("a", idx(IMAGES)[:-1], "holds 1,583 bytes; its sizes 2 x 28 x 28 make 1,584"),

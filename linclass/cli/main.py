@@ -245,7 +245,8 @@ def evaluate(
 @click.option(
     "--rows",
     type=PATH,
-    help="file of the rows to predict: IDX, a table, npz, or a folder of images [default: the test split]",
+    help="file of the rows to predict: IDX, a table, npz, an image, or a folder of images, 2.png before "
+    "10.png [default: the test split]",
 )
 @click.option(
     "--sample", type=PATH, help="sample submission, which gives header, ids and order [default: none]"

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -75,15 +76,36 @@ def read_image_folder(folder: Path) -> ImageFolder:
     return ImageFolder(splits, classes, image_shape)
 
 
-def read_images(folder: Path) -> Array:
-    """The images that lie in `folder` itself, `(n, d)`, in the order of their names. Raises DataError."""
+def read_images(path: Path, features: int | None = None) -> Array:
+    """The image `path`, or those in the folder `path`, else in the folders in it: `(n, d)`.
+
+    Rows are in the order of the paths, numbers in them by their values: 2.png comes before 10.png, as the
+    ids of a submission do.
+
+    Args:
+        features: d of the model. Images are made grey or coloured where d is that of the other kind.
+
+    Raises DataError.
+    """
+    if path.is_file():
+        return _read([path], str(path), features)[0]
     try:
-        paths = [path for path in _sorted(folder) if _is_image(path)]
+        paths = [one for one in _sorted(path) if _is_image(one)]
     except OSError as error:
-        raise DataError(f"cannot read {folder}: {error.strerror or error}") from error
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    paths = paths or [Path(place) / name for place, _, names in os.walk(path) for name in names]
+    paths = sorted((one for one in paths if _is_image(one)), key=_by_numbers)
     if not paths:
-        raise DataError(f"{folder} holds no images: expected {', '.join(SUFFIXES)} in it")
-    return _read(paths, str(folder))[0]
+        raise DataError(f"{path} holds no images: expected {', '.join(SUFFIXES)} in it")
+    if len(paths) > _MOST_FILES:
+        raise DataError(f"{path} holds more than {_MOST_FILES:,} images; expected fewer")
+    return _read(paths, str(path), features)[0]
+
+
+def _by_numbers(path: Path) -> list[tuple[str, int, str]]:
+    """The key of the order in which 2.png comes before 10.png."""
+    parts = re.findall(r"([^0-9]*)([0-9]*)", str(path))
+    return [(text, int(digits or -1), digits) for text, digits in parts]
 
 
 def _files(folder: Path) -> Iterator[_File]:
@@ -122,7 +144,9 @@ def _is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
-def _read(paths: Sequence[Path], where: str) -> tuple[Array, tuple[int, int, int]]:
+def _read(
+    paths: Sequence[Path], where: str, features: int | None = None
+) -> tuple[Array, tuple[int, int, int]]:
     """All images as rows `(n, d)`, and their shape (channels, height, width); sizes are checked first."""
     is_colour, stored, first = False, 0, (0, 0)
     for path in paths:
@@ -135,9 +159,10 @@ def _read(paths: Sequence[Path], where: str) -> tuple[Array, tuple[int, int, int
                 "bring all images to one size"
             )
         is_colour, stored = is_colour or mode in _COLOUR, stored + len(data)
-    channels = 3 if is_colour else 1
+    area = first[0] * first[1]
+    channels = {area: 1, 3 * area: 3}.get(features or 0, 3 if is_colour else 1)
     shape = (channels, first[1], first[0])
-    total = len(paths) * channels * first[0] * first[1]
+    total = len(paths) * channels * area
     if total > _MOST_BYTES:
         raise DataError(f"{where}: its images take {total:,} bytes; expected {_MOST_BYTES:,} at most")
     check_unfolded(total, stored, where)
@@ -149,11 +174,13 @@ def _read(paths: Sequence[Path], where: str) -> tuple[Array, tuple[int, int, int
 
 def _header(data: bytes, where: str) -> tuple[tuple[int, int], str]:
     """(width, height) and Pillow's mode; nothing is decoded."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with _quiet(), Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             size, mode = image.size, image.mode
+    except UnidentifiedImageError as error:  # its own words are of an object in memory
+        raise DataError(f"{where} is not a readable image: it is none of {', '.join(_FORMATS)}") from error
     except _damages() as error:
         raise DataError(f"{where} is not a readable image: {one_line(error)}") from error
     if mode not in (*_GREY, *_COLOUR):

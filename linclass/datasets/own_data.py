@@ -23,6 +23,11 @@ def is_table(path: Path) -> bool:
     return name.endswith((*SUFFIXES, ".zip")) or name.removesuffix(".gz").endswith(SUFFIXES)
 
 
+def is_images(path: Path) -> bool:
+    """Whether a path is a folder, or its name that of an image."""
+    return path.is_dir() or path.suffix.lower() in image_folder.SUFFIXES
+
+
 def is_path(name: str) -> bool:
     """Whether `--dataset name`, which is no name of a known data set, is that of a user's file or folder."""
     path = Path(name)
@@ -66,7 +71,7 @@ def _read_folder(path: Path) -> OwnData:
 
 
 def read_rows(path: Path, features: int | None = None, label: str = "") -> Array:
-    """The rows `(n, d)` of a table or of a folder of images; labels are left out. Raises DataError."""
-    if path.is_dir():
-        return image_folder.read_images(path)
+    """The rows `(n, d)` of a table, an image or a folder of images, without labels. Raises DataError."""
+    if is_images(path):
+        return image_folder.read_images(path, features)
     return table.read_table(path, label=label, features=features).x

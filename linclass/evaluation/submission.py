@@ -135,15 +135,15 @@ def _lines(path: Path, limit: int) -> Iterator[tuple[int, list[str]]]:
 def read_rows(path: Path, features: int | None = None, label: str = "") -> Array:
     """The rows `(n, d)` to predict, as they are in the file; labels, where it has some, are left out.
 
-    By the name: a folder of images; a table (.csv and the like, packed or not); .npz, its array x, else
-    x_test; any other is an IDX file of images, plain or gzip.
+    By the name: an image or a folder of them; a table (.csv and the like, packed or not); .npz, its array
+    x, else x_test; any other is an IDX file of images, plain or gzip.
 
     Args:
         features: what d must be, if known. label: the column of a table that is none of them.
 
     Raises DataError for whatever cannot be read, or has another width.
     """
-    if path.is_dir() or own_data.is_table(path):
+    if own_data.is_images(path) or own_data.is_table(path):
         x = own_data.read_rows(path, features, label)
     elif path.suffix.lower() == ".npz":
         x = _npz_rows(path)
@@ -178,7 +178,7 @@ def _idx_rows(path: Path) -> Array:
     if len(head) < 16 or head[:4] != _IDX_IMAGES:
         raise DataError(
             f"{path} begins with the bytes {head[:4].hex(' ') or '(none)'}; expected {_IDX_IMAGES.hex(' ')}, "
-            "an IDX file of images, or a name that ends in .csv or .npz"
+            "an IDX file of images, or a name that ends in .csv, .npz or .png"
         )
     n, height, width = struct.unpack(">3I", head[4:])
     if 0 in (n, height, width):  # numpy cannot shape nothing into rows of any size
