@@ -3,7 +3,7 @@
 numpy's and scipy's wheels each carry an OpenBLAS with a thread pool of its own; both are limited together.
 
 While a model trains, `--threads 2` gives BLAS two threads where products are wide
-(`job.has_wide_products`), else one: OpenBLAS's threads wait for each other spinning, which costs more
+(`runs.build.has_wide_products`), else one: OpenBLAS's threads wait for each other spinning, which costs more
 than they save where products are short. One is the default, because beside a busy process two take several
 times as long, and because BLAS's bits depend on their number. Where nothing is trained (`evaluate`, ...),
 `--threads` is BLAS's.

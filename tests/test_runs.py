@@ -336,6 +336,17 @@ def test_small_class_weights_are_no_divergence(own_npz: Path, tmp_path: Path) ->
     assert found[0] == pytest.approx(found[1], rel=1e-12)
 
 
+@pytest.mark.usefixtures("no_pictures")
+def test_the_weights_of_a_replica_that_was_stopped_are_of_its_own_last_epoch(
+    own_npz: Path, tmp_path: Path
+) -> None:
+    wanted = settings(own_npz, eta=0.3, l2=0.0, epochs=30, patience=1, seeds=3)
+    found = load_run(run(wanted, out=tmp_path / "r").path)
+    epochs = found.history.last("epoch").tolist()
+    assert len(set(epochs)) > 1
+    assert [found.epoch_of("last", k) for k in range(3)] == epochs
+
+
 def test_overfitting_stops_the_run_and_is_written_down(own_npz: Path, tmp_path: Path) -> None:
     wanted = settings(own_npz, eta=1.0, l2=0.0, epochs=50, overfit_threshold=1e-4, overfit_action="stop")
     result = run(wanted, out=tmp_path / "r")

@@ -196,7 +196,7 @@ def test_replicas_of_a_trial_are_single_runs_and_the_best_is_scored_on_its_own_r
     rows = [best_row(history) for history in found.best.histories]
     ranked = [row["val_loss"] if rank == "loss" else -row["val_accuracy"] for row in rows]
     assert k == int(np.argmin(ranked))
-    assert kept.epoch_of("best") == rows[k]["epoch"]
+    assert kept.epoch_of("best") == kept.epoch_of("last") == rows[k]["epoch"]
     (measured,) = of_run.evaluate_run(kept.path, split="validation")
     assert measured.loss == pytest.approx(rows[k]["val_loss"], rel=1e-6)
     assert measured.accuracy == pytest.approx(rows[k]["val_accuracy"])

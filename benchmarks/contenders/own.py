@@ -53,7 +53,7 @@ class Own:
         self.use_threads(threads)
 
     def use_threads(self, threads: int) -> None:
-        """As `job.build` deals them out; the training goes on."""
+        """As `runs.build` deals them out; the training goes on."""
         workload, model = self.workload, self._model
         is_wide = has_wide_products(model, workload.batch_size, common=not self._orders)
         self._blas_threads = threads if is_wide else 1

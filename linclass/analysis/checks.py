@@ -86,7 +86,7 @@ def find_optimum(
 ) -> list[tuple[str, str]]:
     """Minimise the cost of `settings`, or of the run in `directory`, over its training split.
 
-    dataset, data_dir: where the run's data are now; see `run_data.find_data`.
+    dataset, data_dir: where the run's data are now; see `runs.data.find_data`.
 
     Returns (number, value) texts: the minimum, and for a run the gap of its last weights to it.
     """

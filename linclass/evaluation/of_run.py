@@ -71,7 +71,7 @@ def score_run(
     Args:
         split: "train", "validation" or "test"; `Run.scored_split` if None.
         weights: "last", "best", the epoch of a snapshot, or several of them; see `classifier`.
-        dataset, data_dir: where the run's data are now; see `run_data.find_data`.
+        dataset, data_dir: where the run's data are now; see `runs.data.find_data`.
     """
     run = Run(Path(path))
     split = split or run.scored_split

@@ -93,7 +93,7 @@ def ground(
 ) -> Ground:
     """The run in `path` with the first `rows` rows of `splits` (0: all). Raises DataError, UsageError.
 
-    dataset, data_dir: where the run's data are now; see `run_data.find_data`.
+    dataset, data_dir: where the run's data are now; see `runs.data.find_data`.
     """
     return grounds([path], rows, splits, dataset=dataset, data_dir=data_dir)[0]
 

@@ -47,7 +47,7 @@ def affine_forward(x: Array, W: Array, b: Array, out: Array) -> Array:
     """
     K, C, d = W.shape
     if d == 1:
-        # one term to add up: multiplying takes a sixth of the time of a product, to the same bits
+        # one term to add up: multiplying is faster than a product, to the same bits
         np.multiply(x[:, :, None], W[:, :, 0], out=out.reshape(len(x), K, C))
     elif x.shape[1] == d:
         np.matmul(x, W.reshape(K * C, d).T, out=out)
@@ -78,7 +78,7 @@ def affine_backward_input(dS: Array, W: Array, out: Array) -> Array:
     """dx = dS W, for an x that each model has its own of; out `(n, K*d)`, another buffer than dS."""
     K, C, d = W.shape
     if C == 1:
-        # as in `affine_forward`: a quarter of the time
+        # as in `affine_forward`
         np.multiply(dS[:, :, None], W[:, 0], out=out.reshape(len(dS), K, d))
     else:
         np.matmul(stacked(dS, K), W, out=stacked(out, K))
@@ -101,7 +101,7 @@ class Activation(NamedTuple):
 
 def relu(z: Array, out: Array) -> Array:
     """max(0, z)."""
-    # numpy takes the larger of two arrays in half the time of the larger of an array and a number
+    # numpy takes the larger of two arrays sooner than the larger of an array and a number
     return np.asarray(np.maximum(z, np.zeros(z.shape[-1], z.dtype), out=out))
 
 

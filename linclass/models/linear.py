@@ -44,7 +44,7 @@ class Linear(Network):
         return {"W": (C, d), "b": (C,)}
 
     def _first_layer(self) -> InputAffine:
-        # 10 rows of W are scaled in the time of 20 rows of x
+        # W is scaled and shifted, and dW scaled back: a few times the work of as many rows of x
         columns = self.params.K * self.architecture.sizes[1]
         large_batch = self.architecture.batch_size >= 5 * columns
         layer = ScaledAffine if large_batch else InputAffine

@@ -5,7 +5,7 @@ values.csv    one row an epoch (and model), for people and other programs; the s
 state.npz     all that `resume` needs        state-1.npz   the state before it, should it be damaged
 best.npz      the weights with the lowest validation loss
 snapshots/    <epoch>.npz                    status.json   where the run stands, for other programs
-*.png, *.gif  the pictures (see gallery.py)  .lock      held while a process works here
+*.png, *.gif  the pictures (see pictures.py) .lock      held while a process works here
 """
 
 from __future__ import annotations
@@ -201,6 +201,11 @@ class Run:
             return False
 
     @property
+    def is_trial(self) -> bool:
+        """Whether the run was not trained in its directory; see `experiment.keep_trained`."""
+        return re.match(r"trial \d+ of the sweep in ", str(self.manifest.get("origin"))) is not None
+
+    @property
     def snapshots(self) -> list[int]:
         """The epochs there are snapshots of, in order."""
         names = (path.stem for path in (self.path / "snapshots").glob("*.npz"))
@@ -237,13 +242,17 @@ class Run:
         return checkpoint.load_weights(self.path / "best.npz", self.blank_model())
 
     def epoch_of(self, weights: str | int, k: int = 0) -> int:
-        """The epoch that model k's `weights` are from; a diverged model's last weights are its best ones."""
+        """The epoch that model k's `weights` are from; the last of a diverged model, and of a trial, are its
+        best ones, and one that was stopped has stayed where it was."""
         if weights == "best":
             return int(self._best()[1][k])
         if weights != "last":
             return int(weights)
         state, _ = self.load_state()
-        return int(state.best_epoch[k]) if state.diverged[k] else state.epoch
+        if state.diverged[k] or self.is_trial:
+            return int(state.best_epoch[k])
+        rows = state.history.of_model(k)
+        return int(rows[-1]["epoch"]) if rows else state.epoch
 
     @property
     def scored_split(self) -> str:

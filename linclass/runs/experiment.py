@@ -75,7 +75,7 @@ def run(
     Args:
         name: the directory is result_pics/<name> unless `out` gives it.
         overwrite: replace a run that is there already.
-        data_dir: where to look for data first. threads: cores to use (None: one; see `blas`).
+        data_dir: where to look for data first. threads: cores to use (None: one; see `engine`).
         listener: hears of progress; without one a Python program is given warnings, a notebook a bar too.
         origin: kept in run.json. profile: is told where the time goes.
 
@@ -113,7 +113,7 @@ def resume(
         changes: settings by field. One that differs from the run's is refused unless `allow` names it.
         allow: fields of `resuming.CHANGEABLE`, and "data" for other rows of the same shape; run.json records
             them.
-        dataset, data_dir: where the run's data are now; see `run_data.find_data`.
+        dataset, data_dir: where the run's data are now; see `runs.data.find_data`.
         threads: cores to use; the run's own if None.
     """
     with reopen(Path(path)) as directory, engine.limited(engine.DEFAULT_THREADS):

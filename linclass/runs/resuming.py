@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -115,7 +114,7 @@ def extend(directory: Run, state: TrainState, epochs: int) -> None:
 
 def take_up_stopped(directory: Run, state: TrainState) -> None:
     """Models that were stopped by a rule that the settings no longer have are active again, in memory."""
-    if not _is_trial(directory):
+    if not directory.is_trial:
         for k in _stopped_here(state):
             state.active[k] = not _stopped_by(directory.settings, state, k)
 
@@ -127,7 +126,7 @@ def why_over(directory: Run, state: TrainState) -> str:
             f"{directory.path} is finished ({counted(state.epoch, 'epoch')}); --epochs N with N above "
             f"{directory.settings.epochs} would extend it"
         )
-    if _is_trial(directory):
+    if directory.is_trial:
         return f"{directory.path} holds the best weights of a sweep's trial only; start a new run to go on"
     ends = [_end(directory.settings, state, k) for k in range(state.history.K)]
     what = "; ".join(f"model {k} {end}" for k, end in enumerate(ends)) if len(ends) > 1 else ends[0]
@@ -171,11 +170,6 @@ def _stopped_here(state: TrainState) -> list[int]:
         return []
     ends_here = state.history.last("epoch") == state.epoch
     return [int(k) for k in np.flatnonzero(ends_here & ~state.active & ~state.diverged)]
-
-
-def _is_trial(directory: Run) -> bool:
-    """Whether the run was not trained in its directory; see `experiment.keep_trained`."""
-    return re.match(r"trial \d+ of the sweep in ", str(directory.manifest.get("origin"))) is not None
 
 
 def is_run_of(path: Path, settings: Experiment) -> bool:

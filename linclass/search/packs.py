@@ -42,7 +42,7 @@ class Pack:
     Attributes:
         trials: of settings that differ in STACKED only, or a single one with its replicas.
         rank: what makes the pack's best model (see `trials.RANKS`).
-        digest: of the data that the search is about. classes, data_dir: see `run_data.load_data`.
+        digest: of the data that the search is about. classes, data_dir: see `runs.data.load_data`.
         threads: see `experiment.run`.
     """
 
@@ -124,7 +124,7 @@ def data_of(task: Pack) -> Dataset:
 
 
 def load(settings: Experiment, data_dir: Path | None, classes: Classes = None) -> Dataset:
-    """`run_data.load_data`, but read once for many trials: the threads of a process share one copy."""
+    """`runs.data.load_data`, but read once for many trials: the threads of a process share one copy."""
     return _loaded(settings, data_dir, classes)[0]
 
 
@@ -153,7 +153,7 @@ def _loaded(settings: Experiment, data_dir: Path | None, classes: Classes) -> tu
 _LOADING = Lock()
 _LOADED: dict[tuple[object, ...], tuple[Dataset, str]] = {}
 OF_THE_DATA = ("dataset", "split", "train_size", "val_size", "folds", "split_seed", "label_noise", "label")
-"""The fields that `run_data.load_data` reads."""
+"""The fields that `runs.data.load_data` reads."""
 
 
 class _Pruner(Callback):

@@ -22,7 +22,7 @@ Note = Callable[[str], None]
 
 
 class Sink(Protocol):
-    """Where a run is kept; `runs.Run` is one."""
+    """Where a run is kept; `runs.directory.Run` is one."""
 
     def append(self, state: TrainState, rows: Sequence[Row]) -> None:
         """Add rows to values.csv and save the state, as one thing."""
