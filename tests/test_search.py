@@ -316,6 +316,7 @@ def test_diverged_trials_are_results(tmp_path: Path) -> None:
     found = grid_search({"eta": [1e-3, 1e200]}, BASE, out=tmp_path)
     assert [result.score.status for result in found.results] == ["finished", "diverged"]
     assert found.results[1].score.val_loss == np.inf
+    assert report.table(found)[2][3:] == ("inf", "-", "0 of 0", "diverged")
     again = grid_search({"eta": [1e-3, 1e200]}, BASE, out=tmp_path)
     np.testing.assert_equal(again.rows(), found.rows())
     with pytest.raises(UsageError, match="every trial diverged"):

@@ -123,7 +123,7 @@ def command_line(settings: Experiment, data_dir: Path | None = None) -> str:
 
 def _cells(row: dict[str, Any], fields: list[str]) -> tuple[str, ...]:
     accuracy = f"{100 * row['val_accuracy']:.2f} ± {100 * row['val_error']:.2f} %"
-    accuracy = accuracy if math.isfinite(row["val_accuracy"]) else ""
+    accuracy = accuracy if math.isfinite(row["val_error"]) else "-"  # it diverged in its first epoch
     return (
         "*" if row["close"] else "",
         str(row["trial"]),

@@ -134,54 +134,42 @@ class _Form(NamedTuple):
 
     numbers: Sequence[_Number]
     example: str
-    meaning: str
     build: Callable[[Array, _Time, Sequence[float]], Schedule]
     optional: int = 0
 
 
 FORMS: Mapping[str, _Form] = {
-    "constant": _Form((), "constant", "--eta throughout", lambda lr, time, _: constant(lr)),
+    "constant": _Form((), "constant", lambda lr, time, _: constant(lr)),
     "step": _Form(
         (_EPOCHS, _FACTOR),
         "step:10:0.5",
-        "half of it after every 10 epochs",
         lambda lr, time, v: step_decay(lr, every=int(v[0]) * time.steps_per_epoch, factor=v[1]),
     ),
     "exponential": _Form(
         (_FACTOR,),
         "exponential:0.95",
-        "times 0.95 an epoch, smoothly",
         lambda lr, time, v: exponential(lr, factor=v[0], steps_per_epoch=time.steps_per_epoch),
     ),
     "triangular": _Form(
         (_LOW, _STEPS),
         "triangular:1e-5:500",
-        "cyclic, 500 steps from 1e-5 up to --eta and 500 down",
         lambda lr, time, v: triangular(lr, low=v[0], half_cycle=int(v[1])),
     ),
     "cosine": _Form(
         (_LOW,),
         "cosine:1e-5",
-        "down to 1e-5 (or 0: cosine) at the end",
         lambda lr, time, v: cosine(lr, total_steps=time.total_steps, low=v[0] if v else 0.0),
         optional=1,
     ),
     "one-cycle": _Form(
         (),
         "one-cycle",
-        "up from --eta/25, then down to almost nothing",
         lambda lr, time, _: one_cycle(lr, total_steps=time.total_steps),
     ),
 }
 """The kinds of schedule that a text can name."""
 
 _WARMUP_EXAMPLE = "warmup:200,cosine"
-
-HELP = (
-    "; ".join(f"{form.example}: {form.meaning}" for form in FORMS.values())
-    + f"; {_WARMUP_EXAMPLE}: 200 steps of linear warm-up before another"
-)
-"""Every form by example, in one line."""
 
 
 class _Text(NamedTuple):
