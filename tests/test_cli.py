@@ -102,6 +102,18 @@ def test_train_long_has_the_reports_defaults(capsys: pytest.CaptureFixture[str])
         assert Path("result_pics/train_longer", name).exists()
 
 
+def test_train_long_takes_rows_sorted_by_class(capsys: pytest.CaptureFixture[str]) -> None:
+    """And without a test split, which nobody asked for."""
+    y = np.repeat([0, 1, 2], 20)
+    np.savez("sorted.npz", x_train=np.eye(3)[y], y_train=y)
+    train = ["train-long", "--dataset", "sorted.npz", "--epochs", 1, "--overwrite"]
+    assert linclass(*train) == 0
+    assert "no validation row" not in capsys.readouterr().err
+    assert linclass(*train, "--split", "all") == 0
+    assert "no validation row has the label 0 or 1" in capsys.readouterr().err
+    assert linclass(*train, "--test") == 2
+
+
 BAD_OPTIONS = [
     (["--eta", 0], 2, "--eta is 0.0: expected a number above 0"),
     (["--eta", -1], 2, "--eta is -1.0"),

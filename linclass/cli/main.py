@@ -47,6 +47,8 @@ TRAIN_LONG = Experiment(
     overfit_action="stop",
     test=True,
 )
+# the report's split is of CIFAR-10; a user's own rows may be sorted by class, and need not have a test split
+TRAIN_LONG_OWN = dataclasses.replace(TRAIN_LONG, split="auto", test=False)
 RESUME_FIELDS = [
     field.name
     for field in dataclasses.fields(Experiment)
@@ -101,8 +103,14 @@ def train(quiet: bool, out: Path | None, overwrite: bool, **given: Any) -> None:
 @run_options
 @profile_option
 def train_long(quiet: bool, out: Path | None, overwrite: bool, **given: Any) -> None:
-    """Train for thousands of epochs, watching for overfitting, with snapshots and pictures on the way."""
-    _train("train_longer", TRAIN_LONG, quiet, out, overwrite, given)
+    """Train for thousands of epochs, watching for overfitting, with snapshots and pictures on the way.
+
+    On your own data and on functions the default of --split is auto, and that of --test is off.
+    """
+    from linclass.datasets.load import NAMES
+
+    defaults = TRAIN_LONG if given["dataset"] in (None, *NAMES) else TRAIN_LONG_OWN
+    _train("train_longer", defaults, quiet, out, overwrite, given)
 
 
 def _train(

@@ -82,7 +82,7 @@ def build(
         )
     model = model.remade(batch_size=batch_size)
     if settings.test and dataset.test is None:
-        raise UsageError(f"--test: {dataset.name} has no test split; leave the option out")
+        raise UsageError(f"--test: {dataset.name} has no test split; leave the option out, or give --no-test")
     per_epoch = batches.count(len(dataset.train), batch_size, settings.drop_last)
     rates = schedules.parse(
         settings.schedule,
