@@ -186,3 +186,11 @@ def full_mnist() -> Full:
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
     """Bytes by their argument's name: a gzip holds the time it was made at, and a test's name must not."""
     return argname if isinstance(val, bytes) else None
+
+
+@pytest.fixture
+def empty_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Published work is run in an empty place, where only the bundled samples are found."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("LINCLASS_DATA", raising=False)

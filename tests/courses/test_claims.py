@@ -14,6 +14,8 @@ from linclass.courses.claims import Claim, Findings, Study, is_above, is_below, 
 from linclass.metrics import Interval
 from linclass.settings import Experiment
 
+pytestmark = pytest.mark.usefixtures("empty_place")
+
 
 def find(settings, *, data_dir, listener, twice=False):
     job = trained(settings, data_dir=data_dir, listener=listener)

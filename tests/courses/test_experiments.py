@@ -14,6 +14,8 @@ from linclass.courses.experiments import Assignment, compare_numbers, lab_line
 from linclass.runs.experiment import Result
 from linclass.training.history import COLUMNS, History
 
+pytestmark = pytest.mark.usefixtures("empty_place")
+
 ROOT = Path(__file__).parents[2]
 FOUND: dict[str, Assignment] = {
     path.stem: importlib.import_module(f"assignments.{path.stem}").ASSIGNMENT

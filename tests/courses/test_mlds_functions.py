@@ -13,6 +13,8 @@ from linclass.courses.claims import VERDICTS, Study, prepared, trained
 from linclass.datasets.functions import FUNCTIONS, grid
 from linclass.errors import UsageError
 
+pytestmark = pytest.mark.usefixtures("empty_place")
+
 
 def study(name: str) -> Study:
     found: Study = importlib.import_module(f"assignments.{name}").STUDY

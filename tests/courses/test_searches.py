@@ -8,6 +8,8 @@ import pytest
 from linclass.cli.console import call
 from linclass.courses.searches import SearchAssignment
 
+pytestmark = pytest.mark.usefixtures("empty_place")
+
 SEARCHES: dict[str, SearchAssignment] = {
     path.stem: importlib.import_module(f"assignments.{path.stem}").ASSIGNMENT
     for path in sorted((Path(__file__).parents[2] / "assignments").glob("[a-z]*.py"))
