@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -159,8 +160,8 @@ def test_what_the_bundled_sample_decides_itself_is_said(name: str, value: object
     assert load_data(changed.resolved()).digest() == load_data(settings.resolved()).digest()
     heard: list[str] = []
     listener = Listener()
-    listener.warning = heard.append  # type: ignore[method-assign]
-    note_data(changed, load_data(changed.resolved()), listener)
+    with patch.object(listener, "warning", heard.append):
+        note_data(changed, load_data(changed.resolved()), listener)
     (line,) = heard
     assert line.startswith(
         f"--{name.replace('_', '-')} {value} has no effect: the bundled sample has a split"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -19,7 +20,7 @@ from linclass.params import Array, Params
 Self = TypeVar("Self", bound="Network")
 
 
-class Network:
+class Network(ABC):
     """K models side by side; implements `base.Model`.
 
     Args:
@@ -51,13 +52,13 @@ class Network:
         self._penalty = Penalty([params[name] for name in names], architecture.l2)
 
     @staticmethod
+    @abstractmethod
     def shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
         """Name -> shape of the arrays of one model."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _first_layer(self) -> InputAffine:
         """The layer that sees the rows, common to all models."""
-        raise NotImplementedError
 
     def _other_layers(self) -> Sequence[Layer]:
         """Those after it."""

@@ -65,6 +65,7 @@ def _tqdm() -> Any:
 def _line() -> Any:
     """tqdm's bar with the longest of `texts` that fits beside it: a number is left out, never cut."""
 
+    # a base that the type checker cannot know: tqdm is imported when the first line is drawn
     class Line(_tqdm()):  # type: ignore[misc]
         texts: Sequence[str] = ("",)
 
